@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The actor: runs episodes, acts, and brings what was executed to the learner.
+
+A state machine driven by messages. In lockstep nothing but them moves it; timers only notice that a peer
+is missing or dead.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from builtin_interfaces.msg import Time
+from rclpy.duration import Duration
+
+from hilserl_agent.actor_policy import LearnedPolicy, Policy, ZeroPolicy
+from hilserl_agent.actor_stage import Deadline, Stage
+from hilserl_agent.actor_state import ActorState, load_state, save_state
+from hilserl_agent.config import load_perception, perception_id
+from hilserl_agent.episode_book import ClosedStep, Ending, EpisodeBook, Event, Executed, Outcome, Rules
+from hilserl_agent.episode_summary import episode_summary
+from hilserl_agent.graph_client import GraphClient
+from hilserl_agent.learner_link import LearnerLink
+from hilserl_agent.observations import ObservationReader
+from hilserl_agent.policy_codec import PolicyRejected
+from hilserl_agent.policy_file import POLICY_FILE
+from hilserl_agent.seeds import exploration_seed, reset_seed
+from hilserl_agent.training_stop import TrainingStop
+from hilserl_msgs.msg import Action, EpisodeSummary, Observation, Reward
+from hilserl_ros import qos, topics
+from hilserl_ros.node import ERROR, WARN, HilserlNode, run
+from hilserl_task import TaskError
+
+WATCH_PERIOD_S = 0.2
+RESET_ATTEMPTS = 3
+LEARNER_TIMEOUT_S = 60.0  # for the last transitions and the last checkpoint
+SUMMARY_TIMEOUT_S = 2.0  # for the monitor to take the last summary
+SETTLE_S = 0.5  # discovery between the other nodes may lag behind ours
+REWARD_WAIT_PERIODS = 0.3  # realtime: share of the period that an action waits for its reward
+MISSING_REWARDS = 10  # realtime: steps without a reward after which an episode cannot be judged
+DISCARDED_IN_A_ROW = 10  # evaluation: so many say that something is broken
+
+
+class Actor(HilserlNode):
+    """Owns the episodes of one robot."""
+
+    def __init__(self) -> None:
+        super().__init__("actor")
+        torch.set_num_threads(1)  # more only spin: the learner and the simulation need the cores
+        self._read_parameters()
+        self._counters_file = self.run_dir / "checkpoints" / "actor.json"
+        self._state = self._load_counters()
+        self._stop = TrainingStop(self.task.training)
+        self._stop.restore(self._state.training_stop)
+        self._done_episodes = self._discarded_in_a_row = 0
+        self._finished = False
+        perception = load_perception(self.task, self.run_dir) if self._phase != "teleop" else None
+        self._reader = ObservationReader(self.task, perception.encode if perception else None)
+        self._policy = self._make_policy()
+        self._link = self._make_link(perception_id(perception))
+        self._graph = GraphClient(self, self.task, self, self._use_reward)
+        self._summaries = self.create_publisher(EpisodeSummary, topics.EPISODE, qos.EPISODE)
+        self._enter_waiting()
+        self.create_timer(WATCH_PERIOD_S, self._watch)
+        self._reward_timer = self.create_timer(REWARD_WAIT_PERIODS * self.task.period_s, self._reward_overdue)
+        self._reward_timer.cancel()
+
+    # -- set-up ---------------------------------------------------------------------------------------
+
+    def _read_parameters(self) -> None:
+        declare = self.declare_parameter
+        self._phase: str = declare("phase", "train").value
+        self._use_reward: bool = declare("use_reward", True).value
+        board_moved = self._phase == "evaluate" and self.task.evaluation.board_moved
+        self._evaluation: bool = declare("evaluation", False).value or board_moved
+        self._deterministic: bool = declare("deterministic", self.task.evaluation.deterministic).value
+        self._actor_id: str = declare("actor_id", "actor").value
+        self._timeout_s: float = declare("observation_timeout_s", 5.0).value
+        self._peer_timeout_s: float = declare("peer_timeout_s", 60.0).value
+        # The learner encodes all demonstrations before it publishes its first policy.
+        self._policy_timeout_s: float = declare("policy_timeout_s", 300.0).value
+        episodes: int = declare("episodes", 0).value
+        if self._phase not in ("train", "evaluate", "teleop"):
+            raise TaskError(f"phase: '{self._phase}' must be train, evaluate or teleop; example: train")
+        if episodes < 0:
+            raise TaskError(f"episodes: {episodes} must not be negative; example: 50")
+        if self._phase == "train" and not self._use_reward:
+            raise TaskError("use_reward: false goes with phase teleop only; training needs a reward")
+        self._episodes = episodes or (self.task.evaluation.episodes if self._phase == "evaluate" else 0)
+        self._counting = "labels" if self._phase == "teleop" and not self._use_reward else self._phase
+        self._lockstep = self.task.pacing == "lockstep"
+        self._synchronous = self._phase == "train" and self.task.learner.updates == "synchronous"
+        self._rules = Rules(
+            max_steps=self.task.episode.max_steps,
+            use_reward=self._use_reward,
+            success_button=self._phase == "teleop" and self._use_reward,
+        )
+
+    def _make_policy(self) -> Policy:
+        if self._phase == "teleop":
+            return ZeroPolicy(self.task.action_dim)
+        deterministic = self._phase == "evaluate" and self._deterministic
+        policy = LearnedPolicy(self.task.config_hash(), deterministic)
+        if self._phase == "evaluate":
+            try:
+                policy.load(self.run_dir / POLICY_FILE)
+            except PolicyRejected as error:
+                raise TaskError(str(error)) from error
+        return policy
+
+    def _make_link(self, features_id: str) -> LearnerLink | None:
+        if not isinstance(self._policy, LearnedPolicy) or self._phase != "train":
+            return None
+        return LearnerLink(
+            self,
+            self._policy,
+            self._actor_id,
+            features_id,
+            on_progress=self._advance,
+            on_fault=self._fail,
+        )
+
+    # -- stages ---------------------------------------------------------------------------------------
+
+    def _enter_waiting(self) -> None:
+        self._stage = Stage.WAITING
+        self._peers_since: float | None = None
+        self._deadline = Deadline.after(self._peer_timeout_s, "the graph is not complete")
+
+    def _wait_for_peers(self) -> None:
+        missing = self._graph.missing_peers()
+        if missing:
+            self._peers_since = None
+            self._deadline.text = (
+                f"after {self._peer_timeout_s:g} s the graph still lacks: {'; '.join(missing)}"
+            )
+            return
+        now = time.monotonic()
+        if self._peers_since is None:
+            self._peers_since = now
+            self._deadline = Deadline.after(
+                self._policy_timeout_s,
+                f"no policy on {topics.POLICY} after {self._policy_timeout_s:g} s: is the learner up?",
+            )
+        if self._link is not None and not self._link.ready:
+            return
+        if now - self._peers_since >= SETTLE_S:
+            self._next_episode()
+
+    def _next_episode(self) -> None:
+        if self._is_over():
+            return
+        self._episode = self._state.next_episode
+        self._state.next_episode += 1
+        self._save_counters()
+        self._attempts = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._attempts += 1
+        self._stage = Stage.RESETTING
+        self._book = EpisodeBook(self._rules)
+        self._next_step = 0
+        self._stamps: dict[int, Time] = {}
+        self._reward_overdue_at = -1
+        self._began_at = time.monotonic()
+        self._policy.seed(exploration_seed(self.seed, self._counting, self._episode))
+        seed = reset_seed(self.seed, self._counting, self._episode)
+        self._graph.start_episode(self._episode, seed, self._evaluation)
+
+    def _is_over(self) -> bool:
+        if self._episodes and self._done_episodes >= self._episodes:
+            self.get_logger().info(f"{self._done_episodes} episodes done")
+            self._finish(0)
+            return True
+        if self._phase == "evaluate" and self._discarded_in_a_row >= DISCARDED_IN_A_ROW:
+            self._fail(f"{DISCARDED_IN_A_ROW} evaluation episodes discarded in a row; see the diagnostics")
+            return True
+        reason = self._stop.reason(self._state.total_steps)
+        if self._link is None or reason is None:
+            return False
+        self.get_logger().info(f"training is over: {reason}")
+        self._stage = Stage.FLUSHING
+        self._deadline = Deadline.after(
+            LEARNER_TIMEOUT_S,
+            f"learner did not take the last transitions and save within {LEARNER_TIMEOUT_S:g} s",
+        )
+        self._link.finish(lambda: self._finish(0))
+        return True
+
+    # -- what arrives ---------------------------------------------------------------------------------
+
+    def on_start_failed(self, reason: str) -> None:
+        """Tries the reset again, a few times."""
+        if self._attempts >= RESET_ATTEMPTS:
+            self._fail(f"episode {self._episode}: {reason} ({self._attempts} attempts)")
+            return
+        self.diagnose(WARN, f"episode {self._episode}: {reason}; trying again")
+        self._reset()
+
+    def on_observation(self, message: Observation) -> None:
+        """Takes observation k: encodes it once, closes step k-1, answers it when it may be answered."""
+        if self._finished or self._book.ending is not None:
+            return
+        try:
+            frame = self._reader.frame(message)
+        except ValueError as error:
+            self._fail(str(error))
+            return
+        self._stage = Stage.RUNNING
+        self._stamps[frame.step] = message.header.stamp
+        self._expect(frame.step)
+        self._take(self._book.add_frame(frame))
+
+    def on_executed(self, message: Action) -> None:
+        """Takes what the mux made of action k."""
+        values = np.array(message.values, np.float32)
+        if values.shape != (self.task.action_dim,) or not np.isfinite(values).all():
+            self._fail(
+                f"executed_action ({message.episode}, {message.step}): {values.tolist()} must be "
+                f"{self.task.action_dim} finite numbers"
+            )
+            return
+        executed = Executed(values, int(message.source), Event(message.event))
+        self._take(self._book.add_executed(int(message.step), executed))
+
+    def on_reward(self, message: Reward) -> None:
+        """Takes the judgement of observation k."""
+        self._take(self._book.add_reward(int(message.step), bool(message.success)))
+
+    def _take(self, closed: list[ClosedStep]) -> None:
+        if closed:
+            self._upload(lambda link: link.put(closed, self._episode))
+        self._advance()
+
+    def _upload(self, hand_over: Callable[[LearnerLink], None]) -> None:
+        if self._link is None:
+            return
+        try:
+            hand_over(self._link)
+        except OSError as error:
+            self._fail(f"transitions cannot be kept: {error}; free disk space and start again")
+
+    # -- acting ---------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Does whatever is due: end the episode, or answer the newest observation."""
+        if self._stage is not Stage.RUNNING or self._finished:
+            return
+        if self._book.ending is not None:
+            self._end_episode()
+        elif self._may_act():
+            self._act()
+
+    def _may_act(self) -> bool:
+        step = self._next_step
+        if self._book.frame(step) is None:
+            return False
+        if self._book.steps < step and not self._may_act_unjudged(step):
+            return False
+        return not (self._synchronous and self._link is not None and not self._link.up_to_date)
+
+    def _may_act_unjudged(self, step: int) -> bool:
+        """Realtime only: after a short wait the robot goes on although a step is not closed yet."""
+        if self._lockstep:
+            return False
+        if self._reward_overdue_at == step:
+            return True
+        if self._reward_timer.is_canceled():
+            self._reward_timer.reset()
+        return False
+
+    def _reward_overdue(self) -> None:
+        self._reward_timer.cancel()
+        step = self._next_step
+        if self._stage is not Stage.RUNNING or self._book.steps >= step:
+            return
+        missing = ", ".join(self._book.missing(self._book.steps))
+        self.diagnose(WARN, f"step {self._book.steps}: {missing} late", episode=self._episode)
+        if step - self._book.steps > MISSING_REWARDS:
+            self.diagnose(
+                ERROR, f"episode {self._episode} discarded: {missing} missing for {MISSING_REWARDS} steps"
+            )
+            self._book.finish(Ending.FAULT)
+        self._reward_overdue_at = step
+        self._advance()
+
+    def _act(self) -> None:
+        step = self._next_step
+        frame = self._book.frame(step)
+        assert frame is not None
+        try:
+            values = self._policy.act(frame)
+        except RuntimeError as error:
+            self._fail(str(error))
+            return
+        self._next_step = step + 1
+        self._expect(step)
+        self._graph.send_action(step, values, self._policy.version, self._stamps.pop(step))
+
+    def _expect(self, step: int) -> None:
+        """Starts the clock for what has to follow observation `step`."""
+        self._deadline = Deadline.after(
+            self._timeout_s, f"no progress for {self._timeout_s:g} s after step {step}"
+        )
+
+    # -- the end of an episode ------------------------------------------------------------------------
+
+    def _end_episode(self) -> None:
+        self._reward_timer.cancel()
+        self._graph.close_episode()
+        book = self._book
+        self._done_episodes += not book.discarded
+        self._discarded_in_a_row = self._discarded_in_a_row + 1 if book.discarded else 0
+        self._state.total_steps += book.steps
+        if not book.discarded:
+            self._stop.add(book.outcome is Outcome.SUCCESS, book.steps, book.intervention_steps)
+        self._state.training_stop = self._stop.state()
+        self._save_counters()
+        self._summaries.publish(self._summary(book))
+        self._upload(lambda link: link.end_episode(book.discarded))
+        self._stage = Stage.WAITING
+        if not self._finished:
+            self._next_episode()
+
+    def _summary(self, book: EpisodeBook) -> EpisodeSummary:
+        return episode_summary(
+            book,
+            self.task.period_s,
+            self.get_clock().now().to_msg(),
+            actor_id=self._actor_id,
+            phase=self._phase,
+            episode=self._episode,
+            wall_s=time.monotonic() - self._began_at,
+            policy_version=self._policy.version,
+            total_steps=self._state.total_steps,
+        )
+
+    # -- watching -------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        if self._finished:
+            return
+        if self._stage is Stage.WAITING:
+            self._wait_for_peers()
+        elif self._stage is Stage.RESETTING:
+            self._graph.check_start()
+            return
+        if self._finished or time.monotonic() < self._deadline.at:
+            return
+        text = self._deadline.text
+        if self._stage is Stage.RUNNING:
+            waiting_for = self._book.missing(self._book.steps)
+            if self._synchronous and self._link is not None and not self._link.up_to_date:
+                if time.monotonic() < self._deadline.at + LEARNER_TIMEOUT_S:
+                    return
+                waiting_for = ["the learner (updates: synchronous)"]
+            text += f": waiting for {', '.join(waiting_for)}; is the simulation or robot still running?"
+        self._fail(text)
+
+    def _load_counters(self) -> ActorState:
+        if self._phase == "evaluate":
+            return ActorState()  # an evaluation is repeated as a whole, so that its seeds are
+        try:
+            return load_state(self._counters_file, self._counting)
+        except ValueError as error:
+            raise TaskError(str(error)) from error
+
+    def _save_counters(self) -> None:
+        if self._phase == "evaluate":
+            return
+        try:
+            save_state(self._counters_file, self._counting, self._state)
+        except OSError as error:
+            self._fail(f"counters cannot be saved: {error}; free disk space and start again")
+
+    def _fail(self, text: str) -> None:
+        if not self._finished:
+            self.diagnose(ERROR, text)
+            self._finish(1)
+
+    def _finish(self, code: int) -> None:
+        self._finished = True
+        # The last summary must be with the monitor before the end of this process ends the whole phase.
+        self._summaries.wait_for_all_acked(Duration(seconds=SUMMARY_TIMEOUT_S))
+        self.finish(code)
+
+    def close(self) -> None:
+        """Stops the upload; counters are on disk already."""
+        if self._link is not None:
+            self._link.close()
+
+
+def main() -> None:
+    """Entry point of the executable `actor`."""
+    run(Actor)
+
+
+if __name__ == "__main__":
+    main()

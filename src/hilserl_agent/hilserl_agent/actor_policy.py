@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What chooses actions: nothing (teleoperation), or the newest policy the learner has published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hilserl_agent.episode_book import Frame
+from hilserl_agent.policy_codec import PolicyAssembler, PolicyRejected
+from hilserl_agent.policy_file import read_policy_file
+from hilserl_learning.actor_policy import ActorPolicy
+from hilserl_learning.errors import LearningError
+from hilserl_msgs.msg import PolicyWeights
+
+
+class Policy(Protocol):
+    """Chooses actions. `version` 0 means there is no policy yet."""
+
+    version: int
+
+    def act(self, frame: Frame) -> NDArray[np.float32]:
+        """Action (a,) in [-1, 1]."""
+
+    def seed(self, seed: int) -> None:
+        """Restarts exploration from a seed (once an episode)."""
+
+
+class ZeroPolicy:
+    """Stands still, so that a person does everything (record_demos.py of the original sends zeros too)."""
+
+    def __init__(self, action_dim: int) -> None:
+        self.version = 0
+        self._zero = np.zeros(action_dim, np.float32)
+
+    def act(self, frame: Frame) -> NDArray[np.float32]:
+        """Zeros, (a,)."""
+        return self._zero
+
+    def seed(self, seed: int) -> None:
+        """Nothing to seed."""
+
+
+class LearnedPolicy:
+    """Acts with the last good policy; a bad one never replaces it.
+
+    Args:
+        config_hash: of the task; other policies are refused.
+        deterministic: the mode instead of a sample.
+    """
+
+    def __init__(self, config_hash: str, deterministic: bool) -> None:
+        self.version = 0
+        self._config_hash = config_hash
+        self._assembler = PolicyAssembler(config_hash)
+        self._deterministic = deterministic
+        self._generator = torch.Generator()
+        self._network: ActorPolicy | None = None
+
+    def offer(self, message: PolicyWeights) -> bool:
+        """Takes a chunk; True when it completed a policy, which is in use from now on.
+
+        Raises:
+            PolicyRejected: corrupt, older, foreign, or not a policy of this task.
+        """
+        received = self._assembler.add(message)
+        if received is None:
+            return False
+        self._use(received.blob, received.version)
+        return True
+
+    def load(self, path: Path) -> None:
+        """Uses the policy of a file.
+
+        Raises:
+            PolicyRejected: missing, unreadable or of another task configuration.
+        """
+        stored = read_policy_file(path, self._config_hash)
+        self._use(stored.blob, stored.version)
+
+    def act(self, frame: Frame) -> NDArray[np.float32]:
+        """Action (a,) in [-1, 1].
+
+        Raises:
+            RuntimeError: there is no policy yet, or it answered with numbers that are not finite.
+        """
+        if self._network is None:
+            raise RuntimeError("no policy yet: wait for learner/policy before acting")
+        action = self._network.act(frame.features, frame.state, self._deterministic, self._generator)
+        if not np.isfinite(action).all():
+            raise RuntimeError(f"policy {self.version} answered {action.tolist()}, which is not finite")
+        return action
+
+    def seed(self, seed: int) -> None:
+        """Restarts exploration noise."""
+        self._generator.manual_seed(seed % 2**63)
+
+    def _use(self, blob: bytes, version: int) -> None:
+        try:
+            network = ActorPolicy.from_safetensors(blob)
+        except (LearningError, KeyError, ValueError) as error:
+            raise PolicyRejected(f"policy {version} cannot be loaded: {error}") from error
+        self._network, self.version = network, version

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an actor remembers over a restart: `run_dir/checkpoints/actor.json`, one entry a phase."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+# Counting from 0 again would use episode numbers twice, which the learner refuses.
+_REMEDY = "use a new run folder"
+
+
+@dataclass
+class ActorState:
+    """Counters of one phase.
+
+    Attributes:
+        next_episode: number of the next episode; grows when an episode begins, so a number is never used
+            for two episodes, whatever happens in between.
+        total_steps: actions of all finished episodes.
+        training_stop: state of the stopping rule.
+    """
+
+    next_episode: int = 0
+    total_steps: int = 0
+    training_stop: dict[str, Any] = field(default_factory=dict)
+
+
+def load_state(path: Path, phase: str) -> ActorState:
+    """State of a phase, fresh when there is none.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    entry = _read(path).get(phase)
+    if entry is None:
+        return ActorState()
+    try:
+        return ActorState(**entry)
+    except TypeError as error:
+        raise ValueError(f"{path}: phase '{phase}': {error}; {_REMEDY}") from error
+
+
+def save_state(path: Path, phase: str, state: ActorState) -> None:
+    """Replaces the entry of a phase, atomically.
+
+    Raises:
+        OSError: disk full or not writable.
+    """
+    entries = _read(path)
+    entries[phase] = asdict(state)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not readable as JSON: {error}; {_REMEDY}") from error
+    if not isinstance(entries, dict):
+        raise ValueError(f"{path}: must be a JSON object; {_REMEDY}")
+    return entries

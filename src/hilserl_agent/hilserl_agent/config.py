@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the task file's learner section to the numbers of `hilserl_learning`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hilserl_learning.errors import LearningError
+from hilserl_learning.perception import Perception
+from hilserl_learning.profiles import PROFILES, LearnerConfig, profile
+from hilserl_task import Task, TaskError
+from hilserl_task.spaces import state_names
+
+PERCEPTION_FILE = Path("perception") / "readout.safetensors"
+NO_PERCEPTION = "none"  # perception_id of a policy that sees no pictures
+
+
+def load_perception(task: Task, run_dir: Path) -> Perception | None:
+    """The frozen perception of a run; None when the policy sees no pictures.
+
+    Raises:
+        TaskError: missing or damaged; the text says how to make it.
+    """
+    if not task.learner.policy_images:
+        return None
+    try:
+        return Perception.load(run_dir / PERCEPTION_FILE)
+    except LearningError as error:
+        raise TaskError(
+            f"{error}; make it with: fit_perception --task {task.name} --run-dir {run_dir}"
+        ) from error
+
+
+def perception_id(perception: Perception | None) -> str:
+    """What actor and learner compare: they must see the same features."""
+    return NO_PERCEPTION if perception is None else perception.perception_id
+
+
+def learner_config(task: Task, perception: Perception | None) -> LearnerConfig:
+    """All numbers of the agent: the profile's, with what the task file changes.
+
+    Raises:
+        TaskError: a value that the profile cannot take.
+    """
+    spec = task.learner
+    chosen = {
+        key: value
+        for key in (
+            "discount",
+            "batch_size",
+            "ensemble_size",
+            "critic_updates_per_actor_update",
+            "learning_rate",
+        )
+        if (value := getattr(spec, key)) is not None
+    }
+    try:
+        return profile(
+            spec.profile,
+            state_dim=len(state_names(task)),
+            action_dim=task.action_dim,
+            n_cameras=len(task.cameras),
+            **_feature_sizes(task, perception),
+            **chosen,
+        )
+    except LearningError as error:
+        raise TaskError(f"learner: {error}") from error
+
+
+def _feature_sizes(task: Task, perception: Perception | None) -> dict[str, int]:
+    """Sizes that follow from the perception; it must be of the kind that the profile's encoder reads."""
+    if perception is None:
+        return {"feature_dim": 0}
+    encoder = PROFILES[task.learner.profile].get("encoder", "resnet10")
+    kind = "readout" if encoder == "readout" else "maps"
+    if perception.kind != kind:
+        raise LearningError(
+            f"the run's perception is of kind '{perception.kind}', profile '{task.learner.profile}' needs "
+            f"'{kind}'; run fit_perception again with this profile"
+        )
+    sizes = {"feature_dim": perception.feature_dim}
+    if kind == "maps":
+        sizes |= {"map_channels": perception.trunk.channels, "map_size": perception.map_size}
+    return sizes
+
+
+def encodes_in_update(task: Task) -> bool:
+    """True when updates crop and encode pictures anew, so that stored features would go unused."""
+    return task.learner.policy_images and PROFILES[task.learner.profile].get("augmentation", "crop") == "crop"
+
+
+def keeps_images(task: Task) -> bool:
+    """Whether pictures travel to the learner and stay in its buffers; the task file's checks see to it that
+    they do where `encodes_in_update` holds."""
+    return task.learner.store_images

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fits the read-out of the frozen perception on poses that the robot labelled itself, and saves it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hilserl_agent.config import PERCEPTION_FILE, learner_config
+from hilserl_agent.demonstrations import DEMONSTRATIONS
+from hilserl_agent.hindsight import MarkedEpisode, label_frames, read_label_files
+from hilserl_learning.errors import LearningError
+from hilserl_learning.perception import Perception
+from hilserl_learning.profiles import LearnerConfig
+from hilserl_ros.bags import BagError, EpisodeData, read_episodes
+from hilserl_task import Task, TaskError, load_task
+
+LABELS = "labels"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of the executable `fit_perception`; exit code 2 with one line on bad input."""
+    options = _parse(arguments)
+    torch.set_num_threads(1)
+    try:
+        fit_perception(load_task(options.task, options.set), options.run_dir)
+    except (TaskError, LearningError, BagError, ValueError) as error:
+        print(f"fit_perception: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"fit_perception: cannot write: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def fit_perception(task: Task, run_dir: Path) -> Perception | None:
+    """Makes `run_dir/perception` and prints what it is worth; None when the policy sees no pictures.
+
+    Raises:
+        ValueError: (also TaskError, LearningError, BagError) nothing to fit on, or unreadable data.
+    """
+    if not task.learner.policy_images:
+        print("fit_perception: learner.policy_images is false, nothing to do")
+        return None
+    config = learner_config(task, None)
+    perception = _untrained(task, config)
+    if perception.kind == "readout":
+        frames = label_frames(_episodes(run_dir))
+        print(
+            f"fit_perception: {len(frames.images)} frames of {len(np.unique(frames.groups))} episodes",
+            flush=True,
+        )
+        perception.fit_readout(frames.images, frames.targets, frames.groups)
+    path = run_dir / PERCEPTION_FILE
+    perception.save(path)
+    trunk = task.trunk_file or f"random weights of seed {config.trunk_seed}"
+    report = _report(perception) | {"trunk": trunk}
+    path.with_name("report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    _print_table(perception)
+    return perception
+
+
+def _untrained(task: Task, config: LearnerConfig) -> Perception:
+    """The frozen trunk of a profile, before any read-out."""
+    size = task.observation.image_size
+    finest = -(-size // 2 ** (config.trunk_stages + 1))  # pixels a side that the trunk gives
+    return Perception(
+        n_cameras=len(task.cameras),
+        kind="readout" if config.encoder == "readout" else "maps",
+        width=config.trunk_width,
+        seed=config.trunk_seed,
+        weights=task.trunk_file,
+        stages=config.trunk_stages,
+        map_size=min(config.map_size, finest),
+        components=config.readout_components,
+        image_size=size,
+    )
+
+
+def _episodes(run_dir: Path) -> list[MarkedEpisode]:
+    """Labelled and demonstrated episodes of a run."""
+    demonstrations = run_dir / DEMONSTRATIONS
+    episodes = read_label_files(run_dir / LABELS)
+    if demonstrations.is_dir():
+        episodes += [_marked(episode) for episode in read_episodes(demonstrations)]
+    if not episodes:
+        raise ValueError(
+            f"{run_dir} holds neither {LABELS}/*.npz nor bags in {DEMONSTRATIONS}/; collect labels first "
+            "(make demo does)"
+        )
+    return episodes
+
+
+def _marked(episode: EpisodeData) -> MarkedEpisode:
+    """Reward of step k is the success of frame k + 1."""
+    success = np.concatenate([[False], episode.rewards > 0.5])
+    return MarkedEpisode(episode.images, episode.base_T_tcp, success)
+
+
+def _report(perception: Perception) -> dict[str, Any]:
+    return {
+        "perception_id": perception.perception_id,
+        "kind": perception.kind,
+        "feature_dim": perception.feature_dim,
+        **perception.report,
+    }
+
+
+def _print_table(perception: Perception) -> None:
+    print(
+        f"fit_perception: {perception.kind}, {perception.feature_dim} features, id {perception.perception_id}"
+    )
+    report = perception.report
+    if not report:
+        return
+    print(f"  {'axis':8} {'error':>8} {'mean only':>10}   (cross-validated over episodes, mean absolute)")
+    for axis, error in report["mae"].items():
+        print(f"  {axis:8} {error:8.2f} {report['mae_mean'][axis]:10.2f}")
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="fit_perception", description=__doc__)
+    parser.add_argument("--task", required=True, help="name or path of the task file")
+    parser.add_argument("--run-dir", required=True, type=Path, help="run folder with labels/ and demos/")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="unused: the fit is exact; taken by every executable"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="a.b=c", help="override a task value")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The learner without ROS: buffers, agent, pacing of updates, checkpoints."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hilserl_agent.checkpoint import newest_checkpoint, read_checkpoint, remove_partial, write_checkpoint
+from hilserl_agent.config import (
+    encodes_in_update,
+    keeps_images,
+    learner_config,
+    load_perception,
+    perception_id,
+)
+from hilserl_agent.demonstrations import load_demonstrations
+from hilserl_agent.intake import InsertRefused, TransitionIntake
+from hilserl_agent.messages import TransitionShape
+from hilserl_agent.policy_codec import ReceivedPolicy
+from hilserl_agent.policy_file import POLICY_FILE, newest_version, write_policy_file
+from hilserl_learning.replay import ReplayBuffer
+from hilserl_learning.sac import RLPDAgent, metrics_to_floats
+from hilserl_learning.sampling import RLPDSampler
+from hilserl_msgs.msg import Transition
+from hilserl_task import Task
+
+CHECKPOINTS = "checkpoints"
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss is not finite. The last checkpoint is from before that."""
+
+
+class LearnerCore:
+    """Owns the replay buffers and the agent.
+
+    Args:
+        task: what to learn, and how.
+        run_dir: holds perception, demonstrations, checkpoints and the policy.
+        seed: of networks, batches and exploration noise in updates.
+        device: of the agent; buffers stay in main memory.
+
+    Raises:
+        TaskError: perception or demonstrations are missing, or do not fit the task.
+    """
+
+    def __init__(self, task: Task, run_dir: Path, seed: int, device: str = "cpu") -> None:
+        self.task, self.run_dir = task, run_dir
+        self.config_hash = task.config_hash()
+        self._perception = load_perception(task, run_dir)
+        self.perception_id = perception_id(self._perception)
+        self.config = learner_config(task, self._perception)
+        size = task.observation.image_size
+        self._shape = TransitionShape(
+            state=self.config.state_dim,
+            action=self.config.action_dim,
+            features=0 if encodes_in_update(task) else self.config.feature_dim,
+            image=(len(task.cameras), size, size, 3),
+            images_required=keeps_images(task),
+        )
+        self.online, self.demonstrations = self._make_buffer(), self._make_buffer()
+        self.intake = TransitionIntake(self.online, self.demonstrations)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._sampler = RLPDSampler(self.online, self.demonstrations, self.config.batch_size, self._generator)
+        self.agent = RLPDAgent(self.config, seed, device, perception=self._perception)
+        self.inserted = 0
+        self.cycles = 0
+        self.policy_version = newest_version(run_dir / POLICY_FILE)
+        self.metrics: dict[str, float] = {}
+        self.resumed = self._resume()
+        if not self.resumed:
+            load_demonstrations(
+                task, run_dir, self._perception, self.demonstrations, self._shape.features > 0
+            )
+
+    # -- transitions ----------------------------------------------------------------------------------
+
+    def insert(self, actor_id: str, config_hash: str, perception: str, messages: list[Transition]) -> int:
+        """Stores what is new of a batch; returns how many transitions that were.
+
+        Raises:
+            InsertRefused: another task configuration or perception, damaged or unordered transitions;
+                nothing was stored.
+        """
+        self._check_identity(actor_id, config_hash, perception)
+        try:
+            records = [self._shape.record(message) for message in messages]
+        except ValueError as error:
+            raise InsertRefused(f"actor '{actor_id}': {error}") from error
+        added = self.intake.insert(actor_id, records)
+        self.inserted += added
+        return added
+
+    def _check_identity(self, actor_id: str, config_hash: str, perception: str) -> None:
+        differences = []
+        if config_hash != self.config_hash:
+            differences.append(f"config_hash {config_hash or 'empty'}, here {self.config_hash}")
+        if perception != self.perception_id:
+            differences.append(f"perception_id {perception or 'empty'}, here {self.perception_id}")
+        if differences:
+            raise InsertRefused(
+                f"actor '{actor_id}' differs from the learner: {'; '.join(differences)}. Start both with the "
+                "same task, overrides and run folder"
+            )
+
+    # -- updates --------------------------------------------------------------------------------------
+
+    @property
+    def due(self) -> int:
+        """Update cycles that may run now: a fixed number per environment step after the first ones."""
+        spec = self.task.learner
+        steps = self.inserted - spec.training_starts + 1
+        if steps <= 0 or not (len(self.online) or len(self.demonstrations)):
+            return 0
+        return max(0, spec.updates_per_step * steps - self.cycles)
+
+    def cycle(self) -> None:
+        """One update cycle: critic updates, then actor and temperature.
+
+        Raises:
+            TrainingDiverged: a metric is not finite.
+        """
+        self.metrics = metrics_to_floats(self.agent.update(self._sampler))
+        self.cycles += 1
+        bad = [name for name, value in self.metrics.items() if not math.isfinite(value)]
+        if bad:
+            raise TrainingDiverged(
+                f"{', '.join(bad)} not finite after {self.agent.gradient_steps} gradient steps; go on from "
+                "the last checkpoint, with a smaller learner.learning_rate if it happens again"
+            )
+
+    @property
+    def publish_due(self) -> bool:
+        """The cycle just run is one after which a policy goes out."""
+        return self.cycles % self.task.learner.publish_every == 0
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """The cycle just run is one after which a checkpoint is written."""
+        return self.cycles % self.task.learner.checkpoint_every == 0
+
+    def next_policy(self) -> ReceivedPolicy:
+        """The current policy under a new version, also written to the run folder.
+
+        Versions only grow, also over a restart from an older checkpoint, so actors never refuse them.
+
+        Raises:
+            OSError: disk full.
+        """
+        self.policy_version += 1
+        policy = ReceivedPolicy(
+            self.policy_version, self.agent.gradient_steps, self.agent.policy_safetensors()
+        )
+        write_policy_file(self.run_dir / POLICY_FILE, policy, self.config_hash)
+        return policy
+
+    # -- checkpoints ----------------------------------------------------------------------------------
+
+    def save(self) -> Path:
+        """Writes a checkpoint: networks, optimizers, random states, buffers, counters; returns its folder.
+
+        Raises:
+            OSError: disk full; the checkpoint before stays.
+        """
+        state = {
+            "config_hash": self.config_hash,
+            "perception_id": self.perception_id,
+            "agent": self.agent.state_dict(),
+            "generator": self._generator.get_state(),
+            "intake": self.intake.state(),
+            "inserted": self.inserted,
+            "cycles": self.cycles,
+            "policy_version": self.policy_version,
+        }
+        buffers = {"online": self.online, "demonstrations": self.demonstrations}
+        return write_checkpoint(self.run_dir / CHECKPOINTS, self.cycles, state, buffers)
+
+    def _resume(self) -> bool:
+        remove_partial(self.run_dir / CHECKPOINTS)
+        folder = newest_checkpoint(self.run_dir / CHECKPOINTS)
+        if folder is None:
+            return False
+        mine = {"config_hash": self.config_hash, "perception_id": self.perception_id}
+        buffers = {"online": self.online, "demonstrations": self.demonstrations}
+        state: dict[str, Any] = read_checkpoint(folder, mine, buffers, self.agent)
+        self._generator.set_state(state["generator"])
+        self.intake.restore(state["intake"])
+        self.inserted, self.cycles = state["inserted"], state["cycles"]
+        self.policy_version = max(self.policy_version, state["policy_version"])
+        return True
+
+    def _make_buffer(self) -> ReplayBuffer:
+        return ReplayBuffer(
+            self.task.learner.capacity,
+            self.config.state_dim,
+            self._shape.features,
+            self.config.action_dim,
+            image_shape=self._shape.image if keeps_images(self.task) else None,
+        )

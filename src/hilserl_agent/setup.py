@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+from setuptools import find_packages, setup
+
+package_name = "hilserl_agent"
+
+setup(
+    name=package_name,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/" + package_name]),
+        ("share/" + package_name, ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=True,
+    maintainer="hilserl maintainers",
+    maintainer_email="maintainers@hilserl.org",
+    description="Actor, learner, their transport, Gymnasium environment over ROS, live monitor and report.",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "actor = hilserl_agent.actor_node:main",
+            "learner = hilserl_agent.learner_node:main",
+            "fit_perception = hilserl_agent.fit_perception:main",
+            "monitor = hilserl_agent.monitor:main",
+            "report = hilserl_agent.report:main",
+        ],
+    },
+)

@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from hilserl_agent.checkpoint import newest_checkpoint
+from hilserl_agent.config import encodes_in_update, keeps_images, learner_config, load_perception
+from hilserl_agent.fit_perception import fit_perception, main
+from hilserl_agent.intake import InsertRefused
+from hilserl_agent.learner_core import LearnerCore, TrainingDiverged
+from hilserl_agent.policy_codec import PolicyRejected
+from hilserl_agent.policy_file import POLICY_FILE, read_policy_file
+from hilserl_learning.actor_policy import ActorPolicy
+from hilserl_learning.resnet10 import ResNet10
+from hilserl_task import TaskError
+
+ORIGINAL = ("learner.profile=original", "learner.trunk_weights=random", "learner.store_images=true")
+
+
+def insert(core, messages, actor="robot"):
+    return core.insert(actor, core.config_hash, core.perception_id, messages)
+
+
+def weights(core):
+    return torch.cat([p.flatten() for p in core.agent.policy_state_dict().values()])
+
+
+def test_demonstrations_come_from_successful_bags_only(task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    assert len(core.demonstrations) == 12  # 2 wanted of 3 successful ones, 6 steps each
+    batch = core.demonstrations.sample(200)
+    assert set(batch.reward.tolist()) == {0.0, 1.0}
+    assert torch.equal(batch.reward, batch.terminated)
+
+
+def test_missing_demonstrations_are_named_or_not_wanted(kit, run_dir):
+    (run_dir / "demos").unlink()
+    with pytest.raises(TaskError, match=r"no successful episode.*learner\.demonstrations=false"):
+        LearnerCore(kit.small_task(), run_dir, 0)
+    assert len(LearnerCore(kit.small_task("learner.demonstrations=false"), run_dir, 0).demonstrations) == 0
+
+
+def test_unreadable_demonstration_is_named(kit, run_dir):
+    (run_dir / "demos").unlink()
+    (run_dir / "demos" / "episode_0000").mkdir(parents=True)
+    with pytest.raises(TaskError, match="episode_0000"):
+        LearnerCore(kit.small_task(), run_dir, 0)
+
+
+def test_missing_perception_says_how_to_make_it(task, run_dir):
+    (run_dir / "perception").unlink()
+    with pytest.raises(TaskError, match="fit_perception"):
+        LearnerCore(task, run_dir, 0)
+
+
+def test_policy_without_pictures_needs_no_perception(kit, run_dir):
+    (run_dir / "perception").unlink()
+    task = kit.small_task("learner.policy_images=false")
+    core = LearnerCore(task, run_dir, 0)
+    assert core.config.feature_dim == 0
+    insert(core, kit.episode_messages(task, run_dir, 0, 1))
+    core.cycle()
+    assert core.perception_id == "none"
+
+
+def test_insert_is_idempotent(kit, task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    messages = kit.episode_messages(task, run_dir, 0, 1)
+    assert insert(core, messages[:6]) == 6
+    assert insert(core, messages[:6]) == 0
+    assert insert(core, messages[3:]) == 4
+    assert len(core.online) == 10
+    assert (core.inserted, core.intake.last_sequence("robot")) == (10, 10)
+    stored = core.online.action[core.online.ready[:10]][:, 0]
+    np.testing.assert_allclose(sorted(stored.tolist()), 0.05 * np.arange(10), atol=1e-6)
+
+
+def test_two_actors_have_their_own_numbers(kit, task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    insert(core, kit.episode_messages(task, run_dir, 0, 1), "left")
+    insert(core, kit.episode_messages(task, run_dir, 0, 1), "right")
+    assert len(core.online) == 20
+
+
+def test_interventions_enter_both_buffers_with_their_own_successors(kit, task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    before = len(core.demonstrations)
+    insert(core, kit.episode_messages(task, run_dir, 3, 1, human=(2, 3, 6, 9)))
+    assert len(core.online) == 10
+    assert len(core.demonstrations) == before + 4
+    batch = core.demonstrations.sample(400)
+    ours = batch.action[:, 0] == batch.action[:, 5]
+    steps = batch.state[ours][:, 0] / 0.1
+    following = batch.next_state[ours][:, 0] / 0.1
+    mine = torch.isclose(batch.action[ours][:, 0], 0.05 * steps, atol=1e-5) & (steps > 0.9)
+    assert set(steps[mine].round().int().tolist()) == {2, 3, 6, 9}
+    assert torch.allclose(following[mine], steps[mine] + 1, atol=1e-4)
+    pictures = batch.next_images
+    assert pictures is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda m: setattr(m[4], "sequence", 7), "a transition is missing"),
+        (lambda m: setattr(m[4], "step", 2), "steps must only grow"),
+        (lambda m: setattr(m[4], "state", [float("nan")] * 18), "not finite"),
+        (lambda m: setattr(m[4], "features", [0.0]), "features: 1 values"),
+    ],
+)
+def test_a_bad_batch_is_refused_as_a_whole(kit, task, run_dir, change, text):
+    core = LearnerCore(task, run_dir, 0)
+    messages = kit.episode_messages(task, run_dir, 0, 1)
+    change(messages)
+    with pytest.raises(InsertRefused, match=text):
+        insert(core, messages)
+    assert (core.inserted, core.intake.last_sequence("robot"), len(core.online)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("index", "field"), [(4, "images"), (9, "next_images")])
+def test_a_batch_without_pictures_is_refused_where_they_are_stored(kit, task, run_dir, index, field):
+    core = LearnerCore(task, run_dir, 0)
+    messages = kit.episode_messages(task, run_dir, 0, 1)
+    setattr(messages[index], field, [])
+    with pytest.raises(InsertRefused, match=f": {field}: 0 bytes"):
+        insert(core, messages)
+    assert (core.inserted, len(core.online)) == (0, 0)
+    assert insert(core, kit.episode_messages(task, run_dir, 0, 1)) == 10
+
+
+def test_foreign_actors_are_told_what_differs(task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    with pytest.raises(InsertRefused, match=f"config_hash abc, here {core.config_hash}"):
+        core.insert("robot", "abc", core.perception_id, [])
+    with pytest.raises(InsertRefused, match="perception_id xyz"):
+        core.insert("robot", core.config_hash, "xyz", [])
+
+
+def test_updates_are_due_per_step_once_training_starts(kit, run_dir):
+    task = kit.small_task("learner.updates_per_step=3")
+    core = LearnerCore(task, run_dir, 0)
+    messages = kit.episode_messages(task, run_dir, 0, 1)
+    insert(core, messages[:3])
+    assert core.due == 0
+    insert(core, messages[3:4])  # the fourth starts training
+    assert core.due == 3
+    core.cycle()
+    insert(core, messages[4:6])
+    assert core.due == 8
+
+
+def test_policies_are_numbered_stored_and_loadable(task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    assert [core.next_policy().version, core.next_policy().version] == [1, 2]
+    stored = read_policy_file(run_dir / POLICY_FILE, core.config_hash)
+    action = ActorPolicy.from_safetensors(stored.blob).act(np.zeros(core.config.feature_dim), np.zeros(18))
+    assert stored.version == 2
+    assert action.shape == (6,)
+    with pytest.raises(PolicyRejected, match="belongs to task configuration"):
+        read_policy_file(run_dir / POLICY_FILE, "other")
+
+
+def test_resume_goes_on_exactly_where_it_was(kit, task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    messages = kit.episode_messages(task, run_dir, 0, 1, human=(2, 3, 4))
+    insert(core, messages[:4])  # the intervention is still open
+    core.cycle()
+    core.next_policy()
+    core.save()
+    core.next_policy()  # published after the checkpoint: its number must not be used again
+    again = LearnerCore(task, run_dir, 1)
+    assert again.resumed
+    assert again.next_policy().version == 3
+    for one in (core, again):
+        insert(one, messages)
+        one.cycle()
+        one.cycle()
+    assert (again.inserted, again.cycles) == (core.inserted, core.cycles)
+    assert (len(again.online), len(again.demonstrations)) == (len(core.online), len(core.demonstrations))
+    assert torch.equal(weights(core), weights(again))
+
+
+def test_newer_checkpoints_replace_older_ones(kit, task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    insert(core, kit.episode_messages(task, run_dir, 0, 1))
+    core.save()
+    core.cycle()
+    core.save()
+    core.save()
+    assert [path.name for path in (run_dir / "checkpoints").iterdir()] == ["learner_000000001_1"]
+
+
+def test_there_is_a_checkpoint_at_every_moment(task, run_dir, monkeypatch):
+    core = LearnerCore(task, run_dir, 0)
+    folder = run_dir / "checkpoints"
+    core.save()
+    present, replace = [], os.replace
+
+    def watched(source, target):
+        replace(source, target)
+        present.append(newest_checkpoint(folder))
+
+    monkeypatch.setattr(os, "replace", watched)
+    for number in range(1, 12):  # also beyond where names sort otherwise than numbers
+        path = core.save()
+        assert newest_checkpoint(folder) == path == folder / f"learner_000000000_{number}"
+        assert list(folder.iterdir()) == [path]
+    assert len(present) >= 11
+    assert None not in present
+
+
+def test_what_a_killed_learner_left_is_swept_at_start(task, run_dir):
+    path = LearnerCore(task, run_dir, 0).save()
+    stale = path.with_name(".partial_1")
+    stale.mkdir()
+    (stale / "online.npz").write_bytes(b"half")
+    assert LearnerCore(task, run_dir, 0).resumed
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_failed_checkpoint_keeps_the_one_before(kit, task, run_dir, monkeypatch):
+    core = LearnerCore(task, run_dir, 0)
+    insert(core, kit.episode_messages(task, run_dir, 0, 1))
+    core.save()
+    core.cycle()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        core.save()
+    assert [path.name for path in (run_dir / "checkpoints").iterdir()] == ["learner_000000000"]
+    assert LearnerCore(task, run_dir, 0).cycles == 0
+
+
+def test_checkpoint_of_another_configuration_is_refused(kit, task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    core.save()
+    with pytest.raises(TaskError, match=r"config_hash.*new run folder"):
+        LearnerCore(kit.small_task("learner.discount=0.9"), run_dir, 0)
+
+
+def test_damaged_checkpoint_is_named(task, run_dir):
+    path = LearnerCore(task, run_dir, 0).save()
+    (path / "state.pt").write_bytes(b"broken")
+    with pytest.raises(TaskError, match="cannot be used"):
+        LearnerCore(task, run_dir, 0)
+
+
+def test_a_loss_that_is_not_finite_stops_training(kit, task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    insert(core, kit.episode_messages(task, run_dir, 0, 1))
+    with torch.no_grad():
+        next(core.agent.critic.parameters()).fill_(float("nan"))
+    with pytest.raises(TrainingDiverged, match="critic_loss"):
+        core.cycle()
+
+
+def test_task_values_reach_the_agent(kit, run_dir):
+    task = kit.small_task("learner.discount=0.9", "learner.ensemble_size=3", "learner.learning_rate=0.002")
+    config = learner_config(task, load_perception(task, run_dir))
+    assert (config.discount, config.ensemble_size, config.learning_rate) == (0.9, 3, 0.002)
+    assert (config.batch_size, config.state_dim, config.action_dim) == (16, 18, 6)
+
+
+def test_pictures_are_kept_where_updates_crop_them(kit):
+    task = kit.small_task(*ORIGINAL)
+    assert encodes_in_update(task)
+    assert keeps_images(task)
+    with pytest.raises(TaskError, match="store_images"):
+        kit.small_task(
+            "learner.profile=original", "learner.trunk_weights=random", "learner.store_images=false"
+        )
+
+
+def test_perception_of_another_profile_is_refused(kit, run_dir):
+    with pytest.raises(TaskError, match="run fit_perception again"):
+        LearnerCore(kit.small_task(*ORIGINAL), run_dir, 0)
+
+
+def test_original_profile_encodes_pictures_in_every_update(kit, run_dir):
+    (run_dir / "perception").unlink()
+    task = kit.small_task(*ORIGINAL, "learner.batch_size=4")
+    fit_perception(task, run_dir)
+    assert trunk_report(run_dir) == "random weights of seed 0"
+    core = LearnerCore(task, run_dir, 0)
+    messages = kit.episode_messages(task, run_dir, 0, 1)
+    for message in messages:
+        message.features, message.next_features = [], []
+    insert(core, messages)
+    core.cycle()
+    assert core.online.features.shape[1] == 0
+    assert core.config.feature_dim == 2 * 512
+
+
+def trunk_report(run_dir):
+    return json.loads((run_dir / "perception" / "report.json").read_text())["trunk"]
+
+
+def test_published_trunk_weights_are_used_and_do_not_change_the_configuration(kit, tmp_path):
+    file, published = tmp_path / "published.safetensors", ResNet10(1.0, seed=5)
+    safetensors.torch.save_file({k: v.contiguous() for k, v in published.state_dict().items()}, file)
+    task = kit.small_task(*ORIGINAL, f"learner.trunk_weights={file}")
+    perception = fit_perception(task, tmp_path)
+    assert perception is not None
+    assert all(map(torch.equal, perception.trunk.parameters(), published.parameters()))
+    assert trunk_report(tmp_path) == str(file)
+    assert task.config_hash() == kit.small_task(*ORIGINAL).config_hash()
+    assert load_perception(task, tmp_path).perception_id == perception.perception_id
+
+
+@pytest.mark.parametrize("override", [(), ("learner.trunk_weights=absent.pkl",)])
+def test_missing_trunk_weights_are_one_line_and_exit_2(kit, tmp_path, capsys, override):
+    chosen = ("learner.profile=original", "learner.store_images=true", *override)
+    arguments = ["--task", str(kit.task_file), "--run-dir", str(tmp_path)]
+    assert main([*arguments, *(part for value in chosen for part in ("--set", value))]) == 2
+    error = capsys.readouterr().err
+    for part in (
+        "learner.trunk_weights",
+        "resnet10_params.pkl",
+        "random",
+        *(["no file at /"] if override else []),
+    ):
+        assert part in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_read_out_is_fitted_on_the_runs_own_data(kit, task, run_dir, capsys):
+    (run_dir / "perception").unlink()
+    np.savez(
+        write_folder(run_dir / "labels") / "episode_0000.npz",
+        images=np.stack([kit.images(seed) for seed in range(50)]),
+        labels=np.arange(50) >= 45,
+        base_T_tcp=np.stack([np.eye(4)] * 50),
+    )
+    perception = fit_perception(task, run_dir)
+    assert perception is not None
+    assert perception.report["samples"] == 50 + 3 * 7  # the failed demonstration has no goal
+    assert perception.report["groups"] == 4
+    assert "x_mm" in capsys.readouterr().out
+    assert load_perception(task, run_dir).perception_id == perception.perception_id
+
+
+def write_folder(path):
+    path.mkdir()
+    return path
+
+
+def test_fitting_without_data_is_one_clear_line(tmp_path, capsys):
+    arguments = ["--task", "ram_insertion", "--run-dir", str(tmp_path)]
+    assert main(arguments) == 2
+    assert "collect labels first" in capsys.readouterr().err
+    assert main([*arguments[:1], "ram_insertio", *arguments[2:]]) == 2
+    assert "did you mean 'ram_insertion'" in capsys.readouterr().err

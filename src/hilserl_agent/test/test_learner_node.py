@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The learner node over its services and topics."""
+
+import pytest
+from std_srvs.srv import Trigger
+
+from hilserl_agent.learner_node import LEARNER_PAUSE, LEARNER_RESUME, Learner
+from hilserl_agent.policy_codec import PolicyAssembler
+from hilserl_msgs.msg import PolicyWeights, TrainingStatus
+from hilserl_msgs.srv import InsertTransitions
+from hilserl_ros import qos, topics
+from hilserl_ros.testing import RosGraph
+
+
+@pytest.fixture
+def graph(kit, run_dir, request):
+    overrides = [*kit.small, *getattr(request, "param", ())]
+    with RosGraph(task=str(kit.task_file), run_dir=str(run_dir), overrides=overrides) as graph:
+        yield graph
+
+
+class Actor:
+    """Calls the learner as an actor does."""
+
+    def __init__(self, graph, learner):
+        self.graph, self.learner = graph, learner
+        self.peer = graph.peer()
+        self.client = self.peer.create_client(InsertTransitions, topics.INSERT_TRANSITIONS)
+
+    def insert(self, messages, **changes):
+        core = self.learner.core
+        request = InsertTransitions.Request(
+            actor_id="robot",
+            config_hash=core.config_hash,
+            perception_id=core.perception_id,
+            transitions=messages,
+        )
+        for key, value in changes.items():
+            setattr(request, key, value)
+        return self.graph.call(self.client, request)
+
+    def trigger(self, service):
+        return self.graph.call(self.peer.create_client(Trigger, service), Trigger.Request())
+
+
+SYNCHRONOUS = ("learner.updates=synchronous", "learner.updates_per_step=2", "learner.publish_every=4")
+
+
+@pytest.mark.parametrize("graph", [SYNCHRONOUS], indirect=True)
+def test_synchronous_updates_are_done_and_published_before_the_answer(graph, kit, run_dir):
+    learner = graph.add(Learner)
+    actor = Actor(graph, learner)
+    messages = kit.episode_messages(learner.task, run_dir, 0, 1)
+    assert actor.insert(messages[:3]).policy_version == 1  # training starts with the fourth
+    assert learner.core.cycles == 0
+    reply = actor.insert(messages[3:6])
+    assert (reply.accepted, reply.last_sequence, learner.core.cycles) == (True, 6, 6)
+    assert reply.policy_version == 2  # after cycle 4
+    reply = actor.insert(messages[:6])
+    assert (reply.accepted, reply.last_sequence, learner.core.cycles) == (True, 6, 6)
+
+
+def test_free_updates_follow_the_inserted_steps_and_stop_there(graph, kit, run_dir):
+    learner = graph.add(Learner)
+    actor = Actor(graph, learner)
+    actor.insert(kit.episode_messages(learner.task, run_dir, 0, 1))
+    graph.spin_until(lambda: learner.core.due == 0, what="all due updates")
+    assert learner.core.cycles == 7  # ten steps, the fourth was the first
+    graph.spin_for(0.3)
+    assert learner.core.cycles == 7
+
+
+def test_late_subscriber_gets_the_newest_policy(graph, kit, run_dir):
+    learner = graph.add(Learner)
+    actor = Actor(graph, learner)
+    actor.insert(kit.episode_messages(learner.task, run_dir, 0, 1))
+    graph.spin_until(lambda: learner.core.due == 0, what="all due updates")
+    chunks = actor.peer.collect(PolicyWeights, topics.POLICY, qos.POLICY)
+    assembler = PolicyAssembler(learner.core.config_hash)
+    received = graph.spin_until(
+        lambda: [p for p in map(assembler.add, list(chunks)) if p] if chunks else None, what="a policy"
+    )
+    assert received[-1].version <= learner.core.policy_version
+    graph.spin_until(lambda: chunks[-1].version == learner.core.policy_version, what="the newest policy")
+
+
+def test_refusals_say_what_differs_and_change_nothing(graph, kit, run_dir):
+    learner = graph.add(Learner)
+    actor = Actor(graph, learner)
+    messages = kit.episode_messages(learner.task, run_dir, 0, 1)
+    reply = actor.insert(messages, config_hash="other")
+    assert not reply.accepted
+    assert f"config_hash other, here {learner.core.config_hash}" in reply.message
+    reply = actor.insert(messages[4:])
+    assert (reply.accepted, reply.last_sequence) == (False, 0)
+    assert "a transition is missing" in reply.message
+    assert learner.core.inserted == 0
+
+
+def test_pause_resume_and_save(graph, kit, run_dir):
+    learner = graph.add(Learner)
+    actor = Actor(graph, learner)
+    status = actor.peer.collect(TrainingStatus, topics.LEARNER_STATUS, qos.STATUS)
+    assert actor.trigger(LEARNER_PAUSE).success
+    actor.insert(kit.episode_messages(learner.task, run_dir, 0, 1))
+    graph.spin_until(lambda: status and status[-1].state == "paused", what="status paused")
+    assert learner.core.cycles == 0
+    assert actor.trigger(LEARNER_RESUME).success
+    graph.spin_until(lambda: status[-1].state == "training", what="status training")
+    reply = actor.trigger(topics.LEARNER_SAVE)
+    assert reply.success
+    assert reply.message.endswith("learner_000000007")
+    assert "critic_loss" in status[-1].metric_names
+
+
+def test_a_broken_loss_ends_the_node_without_touching_the_checkpoint(graph, kit, run_dir):
+    learner = graph.add(Learner)
+    actor = Actor(graph, learner)
+    assert actor.trigger(topics.LEARNER_SAVE).success
+    for parameter in learner.core.agent.critic.parameters():
+        parameter.data.fill_(float("nan"))
+    actor.insert(kit.episode_messages(learner.task, run_dir, 0, 1))
+    graph.spin_until(learner.ended.done, what="the end of the node")
+    assert learner.ended.result() == 1
+    learner.close()
+    assert [path.name for path in (run_dir / "checkpoints").iterdir()] == ["learner_000000000"]

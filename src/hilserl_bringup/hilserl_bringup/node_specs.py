@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which processes make up a phase of a task: what `ros2 launch` and the process runner both start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hilserl_task import Task, TaskError
+
+ParameterValue = bool | int | float | str | list[str]
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One process of a phase.
+
+    Attributes:
+        package, executable: found as `lib/<package>/<executable>` of an installed prefix.
+        name: ROS node name, and the name of the log file.
+        namespace: ROS namespace, `/` for the root.
+        parameters: ROS parameters, or for an offline step its command-line options.
+        main: the phase is over when this process ends. Exactly one in a phase.
+        terminal: writes to the terminal instead of a log file.
+        offline: no ROS node: takes `--task --run-dir --seed --set`, runs to completion.
+    """
+
+    package: str
+    executable: str
+    name: str
+    namespace: str = "/"
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    main: bool = False
+    terminal: bool = False
+    offline: bool = False
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What every process of a run is told.
+
+    Attributes:
+        task: name or path, as `hilserl_task.load_task` takes it.
+        overrides: strings `section.key=value` on top of the task file.
+        run_dir: where everything of the run is kept.
+        seed: of all randomness in the run.
+    """
+
+    task: str
+    run_dir: Path
+    seed: int = 0
+    overrides: tuple[str, ...] = ()
+
+    def parameters(self) -> dict[str, ParameterValue]:
+        """ROS parameters common to all nodes. An empty list has no type in ROS, so it is left out."""
+        common: dict[str, ParameterValue] = {
+            "task": self.task,
+            "run_dir": str(self.run_dir.absolute()),
+            "seed": self.seed,
+        }
+        if self.overrides:
+            common["overrides"] = list(self.overrides)
+        return common
+
+
+def graph_specs(task: Task, phase: str, context: RunContext) -> list[NodeSpec]:
+    """All processes of `phase`, in the order of their start.
+
+    Raises:
+        TaskError: `phase` is unknown, or the task cannot be run in it.
+    """
+    if phase not in _PHASES:
+        raise TaskError(f"phase: '{phase}' is unknown, must be one of {', '.join(_PHASES)}; example: train")
+    return _PHASES[phase](task, context)
+
+
+def phase_names() -> tuple[str, ...]:
+    """All phases, in the order in which a run goes through them."""
+    return tuple(_PHASES)
+
+
+def _labels(task: Task, context: RunContext) -> list[NodeSpec]:
+    return [
+        *_robot_side(task, context, "labels", operator=True),
+        _node(context, "hilserl_agent", "actor", phase="teleop", use_reward=False),
+        _node(context, "hilserl_agent", "monitor", terminal=True, phase="labels"),
+        _node(context, "hilserl_reward", "collect_labels", main=True),
+    ]
+
+
+def _demos(task: Task, context: RunContext) -> list[NodeSpec]:
+    target = task.learner.demonstration_count
+    return [
+        *_robot_side(task, context, "demos", operator=True),
+        _node(context, "hilserl_reward", "reward"),
+        _node(context, "hilserl_agent", "actor", phase="teleop"),
+        _node(context, "hilserl_agent", "monitor", terminal=True, phase="demos"),
+        _node(context, "hilserl_recorder", "recorder", main=True, target=target),
+    ]
+
+
+def _train(task: Task, context: RunContext) -> list[NodeSpec]:
+    return [
+        *_robot_side(task, context, "train", operator=task.operator.interventions),
+        _node(context, "hilserl_reward", "reward"),
+        _node(context, "hilserl_agent", "learner"),
+        _node(context, "hilserl_agent", "monitor", terminal=True, phase="train"),
+        _node(context, "hilserl_agent", "actor", main=True, phase="train"),
+    ]
+
+
+def _evaluate(task: Task, context: RunContext) -> list[NodeSpec]:
+    return [
+        *_robot_side(task, context, "evaluate", operator=False),
+        _node(context, "hilserl_reward", "reward"),
+        _node(context, "hilserl_agent", "monitor", terminal=True, phase="evaluate"),
+        _node(context, "hilserl_agent", "actor", main=True, phase="evaluate"),
+    ]
+
+
+def _classifier(_: Task, context: RunContext) -> list[NodeSpec]:
+    return [_offline(context, "hilserl_reward", "train_classifier")]
+
+
+def _perception(_: Task, context: RunContext) -> list[NodeSpec]:
+    return [_offline(context, "hilserl_agent", "fit_perception")]
+
+
+def _report(_: Task, context: RunContext) -> list[NodeSpec]:
+    return [_offline(context, "hilserl_agent", "report")]
+
+
+_PHASES: dict[str, Callable[[Task, RunContext], list[NodeSpec]]] = {
+    "labels": _labels,
+    "classifier": _classifier,
+    "demos": _demos,
+    "perception": _perception,
+    "train": _train,
+    "evaluate": _evaluate,
+    "report": _report,
+}
+
+
+def _robot_side(task: Task, context: RunContext, phase: str, operator: bool) -> list[NodeSpec]:
+    """Robot or simulation, observation and mux, and the simulated person where the task has one.
+
+    With `operator.kind: spacenav` the person's device driver is started by its own launch file: any node that
+    publishes `spacenav/joy` and `spacenav/twist_stamped`.
+    """
+    specs = [_node(context, "hilserl_sim", "sim")] if task.scene is not None else []
+    specs += [
+        _node(context, "hilserl_observation", "observation"),
+        _node(context, "hilserl_intervention", "intervention_mux", operator_enabled=operator),
+    ]
+    if operator and task.operator.kind == "scripted":
+        specs.append(_node(context, "hilserl_teleop", "scripted_operator", phase=phase))
+    return specs
+
+
+def _node(
+    context: RunContext,
+    package: str,
+    executable: str,
+    *,
+    main: bool = False,
+    terminal: bool = False,
+    **parameters: ParameterValue,
+) -> NodeSpec:
+    merged = {**context.parameters(), **parameters}
+    return NodeSpec(package, executable, executable, parameters=merged, main=main, terminal=terminal)
+
+
+def _offline(context: RunContext, package: str, executable: str) -> NodeSpec:
+    return NodeSpec(
+        package,
+        executable,
+        executable,
+        parameters=context.parameters(),
+        main=True,
+        terminal=True,
+        offline=True,
+    )

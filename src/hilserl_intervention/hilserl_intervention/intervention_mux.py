@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The intervention mux: the only publisher of arm and gripper commands.
+
+ros2 run hilserl_intervention intervention_mux --ros-args -p task:=ram_insertion
+"""
+
+from __future__ import annotations
+
+import time
+
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import TwistStamped
+from sensor_msgs.msg import Joy
+from std_srvs.srv import SetBool
+
+from hilserl_intervention.mux import Decision, Mux, Observed, Source, Wish
+from hilserl_msgs.msg import (
+    Action,
+    CartesianTarget,
+    EpisodeSummary,
+    GripperCommand,
+    InterventionState,
+    Observation,
+)
+from hilserl_ros import codec, qos, topics
+from hilserl_ros.node import WARN, HilserlNode, run
+from hilserl_task.frames import Array
+
+# Without a policy action for this many periods the arm is told once to stay; after that the
+# controller's own stale-target rule holds it (design: silence of the chosen source means hold).
+SILENT_PERIODS = 2.0
+
+
+class InterventionMux(HilserlNode):
+    """Feeds messages to the decision core and publishes what it decides.
+
+    Parameter `operator_enabled`: false = no person, no device: never wait for one, never let one in.
+    Default: the task's operator.interventions.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("intervention_mux")
+        interventions = self.task.operator.interventions
+        self._present = bool(self.declare_parameter("operator_enabled", interventions).value)
+        self._lockstep = self.task.pacing == "lockstep"
+        self._answered = self._lockstep and self._present and self.task.operator.kind == "scripted"
+        self._mux = Mux(self.task, self._answered, self._warn)
+        self._mux.enabled = self._present
+        self._last_wish_ns = 0
+        self._make_publishers()
+        self._make_subscriptions()
+        self.create_service(SetBool, topics.SET_ENABLED, self._set_enabled)
+        self.create_service(SetBool, topics.SET_INTERVENTION, self._set_intervention)
+        self._command_grippers()
+
+    def _make_publishers(self) -> None:
+        self._executed = self.create_publisher(Action, topics.EXECUTED_ACTION, qos.EXECUTED_ACTION)
+        self._state = self.create_publisher(
+            InterventionState, topics.INTERVENTION_STATE, qos.INTERVENTION_STATE
+        )
+        self._targets = [
+            self.create_publisher(CartesianTarget, topics.controller_target(arm.name), qos.CONTROLLER_TARGET)
+            for arm in self.task.arms
+        ]
+        self._grippers = [
+            self.create_publisher(GripperCommand, topics.gripper_command(arm.name), qos.GRIPPER_COMMAND)
+            for arm in self.task.arms
+        ]
+
+    def _make_subscriptions(self) -> None:
+        """All callbacks share rclpy's default group, which is mutually exclusive: events keep their order."""
+        self.create_subscription(Observation, topics.OBSERVATION, self._on_observation, qos.OBSERVATION)
+        self.create_subscription(Action, topics.POLICY_ACTION, self._on_policy_action, qos.POLICY_ACTION)
+        if self._present:
+            self.create_subscription(TwistStamped, topics.TWIST, self._on_twist, qos.TELEOP)
+            self.create_subscription(Joy, topics.JOY, self._on_joy, qos.TELEOP)
+        self.create_subscription(EpisodeSummary, topics.EPISODE, self._on_episode_end, qos.EPISODE)
+        if not self._lockstep:
+            self.create_timer(self.task.period_s, self._watch_silence)
+
+    def _command_grippers(self) -> None:
+        """A fixed gripper gets its one command, latched, at start."""
+        for arm, publisher in zip(self.task.arms, self._grippers, strict=True):
+            publisher.publish(GripperCommand(position=arm.gripper.position))
+
+    # --- input ---------------------------------------------------------------------------------
+
+    def _on_observation(self, message: Observation) -> None:
+        try:
+            poses = tuple(codec.matrix_from_pose(arm.pose) for arm in message.arms)
+        except ValueError as error:
+            self._warn(f"observation: {error}")
+            return
+        if len(poses) != len(self.task.arms):
+            self._warn(f"observation: {len(poses)} arms, must be {len(self.task.arms)} as in the task")
+            return
+        stamp_ns = codec.ns_from_stamp(message.header.stamp)
+        observed = Observed(message.episode, message.step, stamp_ns, poses)
+        self._mux.observe(observed, stamp_ns if self._answered else time.monotonic_ns())
+        self._decide()
+
+    def _on_policy_action(self, message: Action) -> None:
+        self._last_wish_ns = self._clock_ns()
+        values = tuple(float(value) for value in message.values)
+        stamp_ns = codec.ns_from_stamp(message.header.stamp)
+        self._mux.wish(Wish(message.episode, message.step, values, message.policy_version, stamp_ns))
+        self._decide()
+
+    def _on_twist(self, message: TwistStamped) -> None:
+        linear, angular = message.twist.linear, message.twist.angular
+        deflection = (linear.x, linear.y, linear.z, angular.x, angular.y, angular.z)
+        self._mux.stick(self._device_stamp(message.header.stamp), deflection)
+        self._decide()
+
+    def _on_joy(self, message: Joy) -> None:
+        self._mux.joy(self._device_stamp(message.header.stamp), list(message.buttons))
+        self._decide()
+
+    def _on_episode_end(self, _: EpisodeSummary) -> None:
+        """Between episodes the policy may be silent: the robot side moves the arm to its next start."""
+        self._last_wish_ns = 0
+
+    def _device_stamp(self, stamp: Time) -> int:
+        """A scripted person who is waited for stamps what was answered. Of any other device the time of
+        arrival on the steady clock counts: a driver's clock may be another computer's, and simulated time
+        stands still while a dead driver's last push would go on steering."""
+        return codec.ns_from_stamp(stamp) if self._answered else time.monotonic_ns()
+
+    # --- output --------------------------------------------------------------------------------
+
+    def _decide(self) -> None:
+        observed = self._mux.observed
+        if observed is None:
+            return
+        device_ns = observed.stamp_ns if self._answered else time.monotonic_ns()
+        decision = self._mux.decide(device_ns, observed.stamp_ns if self._lockstep else self._clock_ns())
+        if decision is not None:
+            self._publish(decision)
+
+    def _publish(self, decision: Decision) -> None:
+        """Executed action first, so that it is under way before the world moves on."""
+        stamp_ns = decision.observed.stamp_ns if self._lockstep else self._clock_ns()
+        self._executed.publish(
+            Action(
+                header=codec.header(decision.observed.stamp_ns),
+                episode=decision.observed.episode,
+                step=decision.observed.step,
+                source=int(decision.source),
+                values=codec.floats32(decision.values),
+                policy_values=codec.floats32(decision.policy_values),
+                policy_version=decision.policy_version,
+                event=int(decision.event),
+                success_pressed=decision.success_pressed,
+            )
+        )
+        if decision.base_T_target:
+            self._publish_targets(decision.base_T_target, stamp_ns)
+        self._publish_state(decision.source)
+
+    def _publish_targets(self, poses: tuple[Array, ...], stamp_ns: int) -> None:
+        for arm, publisher, base_T_target in zip(self.task.arms, self._targets, poses, strict=True):
+            publisher.publish(
+                CartesianTarget(
+                    header=codec.header(stamp_ns, arm.base_frame),
+                    mode=CartesianTarget.MODE_POSE,
+                    pose=codec.pose_from_matrix(base_T_target),
+                )
+            )
+
+    def _publish_state(self, source: Source) -> None:
+        observed = self._mux.observed
+        state = InterventionState(
+            enabled=self._mux.enabled,
+            active=source is Source.HUMAN,
+            forced=self._mux.forced,
+            source=int(source),
+        )
+        if observed is not None:
+            state.header = codec.header(observed.stamp_ns)
+            state.episode, state.step = observed.episode, observed.step
+        self._state.publish(state)
+
+    def _watch_silence(self) -> None:
+        """Realtime: nobody steers any more, so the arm is told once to stay where it is."""
+        observed = self._mux.observed
+        silent = self._clock_ns() - self._last_wish_ns > SILENT_PERIODS * self.task.period_s * 1e9
+        if self._last_wish_ns == 0 or observed is None or not silent:
+            return
+        self._last_wish_ns = 0
+        self._warn("policy is silent; holding the pose")
+        if self._mux.fresh(self._clock_ns()):  # an old pose would pull the arm back to it
+            self._publish_targets(observed.base_T_tcp, self._clock_ns())
+        self._publish_state(Source.HOLD)
+
+    # --- services ------------------------------------------------------------------------------
+
+    def _set_enabled(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        if request.data and not self._present:
+            response.success = False
+            response.message = "nobody is there: operator_enabled is false; start with operator_enabled:=true"
+            return response
+        self._mux.enabled = bool(request.data)
+        response.success, response.message = True, "people may take over" if request.data else "policy only"
+        return response
+
+    def _set_intervention(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        if request.data and not self._mux.enabled:
+            response.success = False
+            response.message = "interventions are disabled; call set_enabled with true first"
+            return response
+        self._mux.forced = bool(request.data)
+        response.success, response.message = (
+            True,
+            "person" if request.data else "policy unless the stick moves",
+        )
+        return response
+
+    def _warn(self, text: str) -> None:
+        # The part before the colon is the diagnostic's name, without numbers: repeats of it are limited.
+        what, _, detail = text.partition(":")
+        self.diagnose(WARN, what, detail=detail.strip()) if detail else self.diagnose(WARN, text)
+
+    def _clock_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+
+def main() -> None:
+    """Entry point."""
+    run(InterventionMux)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy as an actor runs it: built from the learner's blob alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hilserl_learning import tensors
+from hilserl_learning.errors import finite_vector
+from hilserl_learning.networks import Encoder, Policy
+from hilserl_learning.profiles import LearnerConfig
+
+
+class ActorPolicy:
+    """Encoder heads and policy network, inference only."""
+
+    def __init__(self, cfg: LearnerConfig, weights: dict[str, torch.Tensor], gradient_steps: int = 0):
+        self.cfg, self.gradient_steps = cfg, gradient_steps
+        self._net = torch.nn.ModuleDict({"encoder": Encoder(cfg)})
+        self._net["policy"] = Policy(cfg, self._net["encoder"].output_dim)  # type: ignore[arg-type]
+        tensors.load_strict(self._net, weights, "policy")
+        self._net.requires_grad_(False)
+
+    @staticmethod
+    def from_safetensors(blob: bytes) -> ActorPolicy:
+        """Reads `RLPDAgent.policy_safetensors()`; LearningError when the bytes are damaged or do not fit."""
+        weights, metadata = tensors.unpack(blob, "policy")
+        cfg = LearnerConfig.from_json(metadata["config"])
+        return ActorPolicy(cfg, weights, int(metadata["gradient_steps"]))
+
+    @torch.inference_mode()
+    def act(
+        self,
+        features: Any,
+        state: Any,
+        deterministic: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> NDArray[np.float32]:
+        """Action float32 (a,) in [-1, 1].
+
+        Args:
+            features: (feature_dim,) as `Perception.encode` gives them; None when the policy has no pictures.
+            state: (state_dim,) proprioception, unscaled.
+            deterministic: tanh of the mean; otherwise a sample drawn with `generator`.
+
+        Raises:
+            LearningError: wrong size or not finite.
+        """
+        given = np.zeros(0) if features is None and self.cfg.feature_dim == 0 else np.reshape(features, -1)
+        feature_row = torch.from_numpy(finite_vector("features", given, self.cfg.feature_dim))[None]
+        state_row = torch.from_numpy(finite_vector("state", state, self.cfg.state_dim))[None]
+        mean, std = self._net["policy"](self._net["encoder"](feature_row, state_row))
+        if not deterministic:
+            mean = mean + std * torch.randn(mean.shape, generator=generator)
+        return mean.tanh()[0].numpy()

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures to the vector that is cached once per frame: a frozen trunk and, for 'readout', a read-out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hilserl_learning import readout, tensors
+from hilserl_learning.augmentation import random_crop
+from hilserl_learning.errors import LearningError, one_of, pictures
+from hilserl_learning.pretrained import load_trunk
+from hilserl_learning.readout import ReadoutReport
+from hilserl_learning.resnet10 import ResNet10
+
+# Scale of the coarse part and of the tanh part that resolves the last millimetres (1 mm clearance).
+POSITION_SCALE_M, POSITION_FINE_M = 0.02, 0.003
+ROTATION_SCALE_RAD, ROTATION_FINE_RAD = 0.1, 0.03
+POSE_OUTPUTS = 12
+CHUNK = 4  # observations per trunk pass: larger ones leave the cache and take up to three times as long
+
+
+class Perception:
+    """Frozen trunk for all cameras; `encode` is one trunk pass and, for 'readout', one matmul.
+
+    `kind` 'maps' gives the flat feature maps [camera, channel, h, w] that the 'resnet10' encoder reads.
+    `kind` 'readout' gives [pos / 0.02, tanh(pos / 0.003), rot / 0.1, tanh(rot / 0.03), components]: pose
+    of the tcp relative to the taught goal as read from the pictures, and principal components.
+    """
+
+    def __init__(
+        self,
+        n_cameras: int,
+        kind: Literal["maps", "readout"] = "readout",
+        width: float = 0.5,
+        seed: int = 0,
+        stages: int = 4,
+        map_size: int | None = None,
+        weights: str | Path | None = None,
+        components: int = 48,
+        image_size: int = 128,
+        device: str | torch.device = "cpu",
+    ):
+        """The same arguments give the same weights on every machine (features: up to rounding).
+
+        Args:
+            width: channel multiplier of the trunk, 1.0 = original.
+            stages: of the trunk that are used, 4 = all. Early maps keep what random filters lose on the way.
+            map_size: pixels a side after average pooling; None = as the trunk gives them.
+            seed: of the random trunk; ignored when `weights` names a file of published ones.
+            components: principal components of the read-out.
+        """
+        one_of("perception kind", kind, ("maps", "readout"))
+        self._options: dict[str, Any] = {
+            "n_cameras": n_cameras,
+            "kind": kind,
+            "width": width,
+            "stages": stages,
+            "map_size": map_size,
+            "seed": seed,
+            "components": components,
+            "image_size": image_size,
+        }
+        self.n_cameras, self.kind, self.components, self.image_size = n_cameras, kind, components, image_size
+        self.device = torch.device(device)
+        self.trunk: ResNet10 = load_trunk(weights, width, seed).to(self.device)
+        self.trunk.keep_stages(stages)
+        self._pooling = pooling(-(-image_size // 2 ** (stages + 1)), map_size)
+        self.map_size = -(-image_size // 2 ** (stages + 1)) // self._pooling
+        self.map_dim = n_cameras * self.trunk.channels * self.map_size**2
+        self.weight: Tensor | None = None
+        self.bias: Tensor | None = None
+        self.report: dict[str, Any] = {}
+
+    @property
+    def feature_dim(self) -> int:
+        """Length of what `encode` returns per observation."""
+        return self.map_dim if self.kind == "maps" else POSE_OUTPUTS + self.components
+
+    @property
+    def perception_id(self) -> str:
+        """Short hash of all weights and options: equal ids mean equal features."""
+        digest = hashlib.sha256(repr(sorted(self._options.items())).encode())
+        for name, tensor in sorted(self._tensors().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def encode(self, images: Any) -> NDArray[np.float32]:
+        """uint8 RGB [n_cam, H, W, 3] or [B, n_cam, H, W, 3] -> float32 [B, feature_dim].
+
+        Raises:
+            LearningError: wrong shape or type, or a read-out that was not fitted.
+        """
+        checked = self._checked(images)
+        parts = [
+            self.features(torch.from_numpy(checked[start : start + CHUNK]).to(self.device)).cpu()
+            for start in range(0, len(checked), CHUNK)
+        ]
+        return torch.cat(parts).numpy()
+
+    def features(self, images: Tensor) -> Tensor:
+        """`encode` for a uint8 tensor on the perception's device."""
+        maps = self.maps(images)
+        if self.kind == "maps":
+            return maps
+        if self.weight is None or self.bias is None:
+            raise LearningError(
+                "perception: the read-out is not fitted; call fit_readout or load a fitted file"
+            )
+        with torch.inference_mode():
+            return expand_pose(torch.addmm(self.bias, maps, self.weight)).clone()
+
+    def maps(self, images: Tensor) -> Tensor:
+        """uint8 [B, n_cam, H, W, 3] -> trunk maps, flat [B, n_cam * channels * h * w]."""
+        with torch.inference_mode():
+            maps = self.trunk(images.flatten(0, 1))
+            if self._pooling > 1:
+                maps = F.avg_pool2d(maps, self._pooling)
+            return maps.reshape(len(images), -1)
+
+    def augmented_features(self, images: Tensor, padding: int, generator: torch.Generator) -> Tensor:
+        """Random crop and encode: what the original does in every update."""
+        with torch.no_grad():
+            cropped = random_crop(images, padding, generator)
+            return torch.cat([self.features(part) for part in cropped.split(CHUNK)]).clone()
+
+    def encode_copies(
+        self, images: Any, copies: int, padding: int = 4, generator: torch.Generator | None = None
+    ) -> NDArray[np.float32]:
+        """Features of the frame itself and of copies - 1 random crops, [B, copies, feature_dim]."""
+        checked = self._checked(images)
+        stacks = [self.encode(checked)]
+        for _ in range(copies - 1):
+            stacks.append(self.encode(random_crop(torch.from_numpy(checked), padding, generator).numpy()))
+        return np.stack(stacks, 1)
+
+    def fit_readout(self, images: Any, targets: Any, groups: Any) -> ReadoutReport:
+        """Fits the read-out on poses the robot labelled itself.
+
+        Args:
+            images: uint8 [N, n_cam, H, W, 3]; targets: [N, 6] goal_T_tcp (m, rad), see `readout.pose_labels`;
+            groups: [N] episode of each frame.
+
+        Returns:
+            Cross-validated errors, folds made of whole episodes.
+        """
+        if self.kind != "readout":
+            raise LearningError("perception: kind 'maps' has no read-out; use Perception(kind='readout')")
+        checked = self._checked(images)
+        targets, groups = np.asarray(targets, np.float64), np.asarray(groups)
+        if len(targets) == len(groups) == len(checked):
+            near = readout.near_goal(targets)
+            checked, targets, groups = checked[near], targets[near], groups[near]
+        parts = [self.maps(torch.from_numpy(c).to(self.device)).cpu().numpy() for c in _chunks(checked)]
+        affine, report = readout.fit(np.concatenate(parts), targets, groups, self.components)
+        self.weight = torch.from_numpy(affine.weight).to(self.device)
+        self.bias = torch.from_numpy(affine.bias).to(self.device)
+        self.report = dict(vars(report))
+        return report
+
+    def pose(self, images: Any) -> NDArray[np.float32]:
+        """The pose goal_T_tcp that the read-out sees, [B, 6] in m and rad; for figures and reports."""
+        features = self.encode(images)
+        scales = np.array([POSITION_SCALE_M] * 3 + [ROTATION_SCALE_RAD] * 3, np.float32)
+        return features[:, [0, 1, 2, 6, 7, 8]] * scales
+
+    def _checked(self, images: Any) -> NDArray[np.uint8]:
+        checked = pictures("perception images", images)
+        expected = (self.n_cameras, self.image_size, self.image_size, 3)
+        if checked.shape[1:] != expected:
+            raise LearningError(
+                f"perception images: {checked.shape[1:]}, must be {expected} (cameras in task order, RGB)"
+            )
+        return np.ascontiguousarray(checked)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        named = {f"trunk.{key}": value for key, value in self.trunk.state_dict().items()}
+        if self.weight is not None and self.bias is not None:
+            named |= {"readout.weight": self.weight, "readout.bias": self.bias}
+        return named
+
+    def to_bytes(self) -> bytes:
+        """Trunk, read-out and report as one safetensors blob."""
+        return tensors.pack(self._tensors(), "perception", {"options": self._options, "report": self.report})
+
+    def save(self, path: str | Path) -> None:
+        """Writes `to_bytes` to a file, atomically."""
+        tensors.write_file(path, self.to_bytes())
+
+    @staticmethod
+    def load(path: str | Path, device: str | torch.device = "cpu") -> Perception:
+        """Reads `save`'s file; LearningError when it is missing or damaged."""
+        return Perception.from_bytes(tensors.read_file(path, "perception"), device)
+
+    @staticmethod
+    def from_bytes(blob: bytes, device: str | torch.device = "cpu") -> Perception:
+        """Reads `to_bytes`."""
+        named, metadata = tensors.unpack(blob, "perception")
+        perception = Perception(**metadata["options"], device=device)
+        trunk = {
+            key.removeprefix("trunk."): value for key, value in named.items() if key.startswith("trunk.")
+        }
+        tensors.load_strict(perception.trunk, trunk, "perception trunk")
+        if "readout.weight" in named:
+            perception.weight = named["readout.weight"].to(perception.device)
+            perception.bias = named["readout.bias"].to(perception.device)
+        perception.report = metadata["report"]
+        return perception
+
+
+def pooling(size: int, map_size: int | None) -> int:
+    """Factor of average pooling from `size` pixels a side to `map_size`; LearningError when not whole."""
+    if map_size is None:
+        return 1
+    if map_size < 1 or size % map_size:
+        raise LearningError(
+            f"map_size: {map_size}, must divide the trunk's {size} pixels a side, e.g. {size}"
+        )
+    return size // map_size
+
+
+def expand_pose(linear: Tensor) -> Tensor:
+    """[B, 6 + k] pose (m, rad) and components -> [B, 12 + k] scaled and tanh-resolved inputs."""
+    position, rotation, rest = linear[:, :3], linear[:, 3:6], linear[:, 6:]
+    parts = [
+        position / POSITION_SCALE_M,
+        (position / POSITION_FINE_M).tanh(),
+        rotation / ROTATION_SCALE_RAD,
+        (rotation / ROTATION_FINE_RAD).tanh(),
+        rest,
+    ]
+    return torch.cat(parts, -1)
+
+
+def _chunks(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    return [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the Observation message of a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilserl_msgs.msg import ArmState, CartesianControllerState, Observation
+from hilserl_observation.assembler import Step
+from hilserl_ros import codec, topics
+from hilserl_task import Task
+from hilserl_task.frames import Array
+from hilserl_task.spaces import ArmReading, state_vector
+
+
+@dataclass(frozen=True)
+class ArmSample:
+    """A controller state whose numbers are known to be finite. Units and frames as in ArmReading."""
+
+    message: CartesianControllerState
+    base_T_tcp: Array
+    twist: Array
+    wrench: Array
+
+    @staticmethod
+    def of(message: CartesianControllerState) -> ArmSample:
+        """Checks and decodes a message.
+
+        Raises:
+            ValueError: NaN or infinite pose, twist, wrench or joints; quaternion of length zero.
+        """
+        codec.finite("joint_position", message.joint_position)
+        codec.finite("joint_velocity", message.joint_velocity)
+        return ArmSample(
+            message=message,
+            base_T_tcp=codec.matrix_from_pose(message.pose),
+            twist=codec.vector_from_twist(message.twist),
+            wrench=codec.vector_from_wrench(message.external_wrench),
+        )
+
+
+class Composer:
+    """Remembers start poses and gripper positions; everything else is in the step.
+
+    Attributes:
+        gripper_positions: by arm, 0 closed .. 1 open; the task's until a gripper reports.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._starts: dict[str, Array] = {}
+        self.gripper_positions = {arm.name: arm.gripper.position for arm in task.arms}
+
+    def observation(self, step: Step) -> Observation:
+        """The message; step 0 defines the start poses of its episode."""
+        parts = step.sensors.parts
+        samples: dict[str, ArmSample] = {
+            arm.name: parts[topics.controller_state(arm.name)].value for arm in self._task.arms
+        }
+        if step.first:
+            self._starts = {name: sample.base_T_tcp for name, sample in samples.items()}
+        pictures = [(camera.name, parts[camera.topic]) for camera in self._task.cameras]
+        return Observation(
+            header=codec.header(step.sensors.stamp_ns, self._task.arms[0].base_frame),
+            episode=step.episode,
+            step=step.step,
+            arms=[self._arm_state(name, sample) for name, sample in samples.items()],
+            camera_names=[name for name, _ in pictures],
+            images=[codec.image_from_array(part.value, part.stamp_ns, name) for name, part in pictures],
+            state=codec.floats32(self._proprioception(samples)),
+        )
+
+    def _proprioception(self, samples: dict[str, ArmSample]) -> NDArray[np.float32]:
+        readings = [
+            ArmReading(sample.base_T_tcp, self._starts[name], sample.twist, sample.wrench)
+            for name, sample in samples.items()
+        ]
+        return state_vector(readings)
+
+    def _arm_state(self, name: str, sample: ArmSample) -> ArmState:
+        return ArmState(
+            name=name,
+            pose=sample.message.pose,
+            start_pose=codec.pose_from_matrix(self._starts[name]),
+            twist=sample.message.twist,
+            wrench=sample.message.external_wrench,
+            joint_position=sample.message.joint_position,
+            joint_velocity=sample.message.joint_velocity,
+            gripper_position=self.gripper_positions[name],
+        )

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+from setuptools import find_packages, setup
+
+package_name = "hilserl_reward"
+
+setup(
+    name=package_name,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/" + package_name]),
+        ("share/" + package_name, ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=True,
+    maintainer="hilserl maintainers",
+    maintainer_email="maintainers@hilserl.org",
+    description="Reward from a success classifier: label collection, training and the reward node.",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "collect_labels = hilserl_reward.collect_labels:main",
+            "train_classifier = hilserl_reward.train_classifier:main",
+            "reward = hilserl_reward.reward:main",
+        ]
+    },
+)

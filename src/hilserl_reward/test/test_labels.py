@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from hilserl_reward.label_assembler import Frame, LabelAssembler
+from hilserl_reward.labels import (
+    EpisodeLabels,
+    LabelError,
+    check_folder,
+    count_labels,
+    label_files,
+    next_label_file,
+    read_all_labels,
+    read_labels,
+    write_labels,
+)
+
+CAMERAS = ("wrist_1", "wrist_2")
+
+
+def episode(frames=4, positives=1, size=32, cameras=CAMERAS):
+    labels = np.arange(frames) >= frames - positives
+    images = np.arange(frames * len(cameras), dtype=np.uint8).reshape(frames, len(cameras), 1, 1, 1)
+    return EpisodeLabels(
+        np.broadcast_to(images, (frames, len(cameras), size, size, 3)).copy(),
+        labels,
+        np.full((frames, 18), 0.5, np.float32),
+        np.tile(np.eye(4), (frames, 1, 1)),
+        cameras,
+    )
+
+
+def test_files_are_numbered_on_and_read_back(tmp_path):
+    for count in (3, 5):
+        write_labels(next_label_file(tmp_path), episode(count))
+    (tmp_path / "episode_0001.npz.part").write_bytes(b"left by a crash")
+    assert [path.name for path in label_files(tmp_path)] == ["episode_0000.npz", "episode_0001.npz"]
+    read = read_labels(tmp_path / "episode_0001.npz")
+    np.testing.assert_array_equal(read.images, episode(5).images)
+    np.testing.assert_array_equal(read.labels, [False] * 4 + [True])
+    assert read.camera_names == CAMERAS
+    assert count_labels(tmp_path) == (2, 6)
+
+
+def test_a_missing_number_is_never_filled_in(tmp_path):
+    write_labels(tmp_path / "episode_0007.npz", episode())
+    assert next_label_file(tmp_path).name == "episode_0008.npz"
+
+
+def test_cameras_are_selected_in_the_order_asked_for(tmp_path):
+    write_labels(next_label_file(tmp_path), episode())
+    (read,) = read_all_labels(tmp_path, ("wrist_2",), 32)
+    assert read.images.shape == (4, 1, 32, 32, 3)
+    assert read.images[0, 0, 0, 0, 0] == 1
+
+
+@pytest.mark.parametrize(
+    ("cameras", "size", "text"),
+    [(("side",), 32, "camera 'side'"), (CAMERAS, 64, "32x32.*image_size: 64")],
+)
+def test_labels_of_another_task_are_refused(tmp_path, cameras, size, text):
+    write_labels(next_label_file(tmp_path), episode())
+    with pytest.raises(LabelError, match=text):
+        read_all_labels(tmp_path, cameras, size)
+    with pytest.raises(LabelError, match=text):
+        check_folder(tmp_path, cameras, size)
+
+
+def test_an_empty_folder_is_named_and_may_be_begun(tmp_path):
+    check_folder(tmp_path / "labels", CAMERAS, 32)
+    with pytest.raises(LabelError, match="run collect_labels first"):
+        read_all_labels(tmp_path / "labels", CAMERAS, 32)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 torn"])
+def test_a_torn_file_is_named(tmp_path, content):
+    (tmp_path / "episode_0000.npz").write_bytes(content)
+    with pytest.raises(LabelError, match=r"episode_0000\.npz: not readable"):
+        read_labels(tmp_path / "episode_0000.npz")
+
+
+def test_a_missing_array_is_named(tmp_path):
+    np.savez(tmp_path / "episode_0000.npz", labels=np.zeros(3, bool))
+    with pytest.raises(LabelError, match="array 'images' is missing"):
+        read_labels(tmp_path / "episode_0000.npz")
+
+
+def test_arrays_of_unequal_length_are_refused(tmp_path):
+    good = episode()
+    wrong = EpisodeLabels(good.images, good.labels[:2], good.states, good.base_T_tcp, CAMERAS)
+    write_labels(tmp_path / "episode_0000.npz", wrong)
+    with pytest.raises(LabelError, match="differ in length"):
+        read_labels(tmp_path / "episode_0000.npz")
+
+
+def frame(value):
+    return Frame(np.full((2, 32, 32, 3), value, np.uint8), np.full(18, value, np.float32), np.eye(4))
+
+
+def test_frame_k_is_labelled_by_the_answer_to_it_in_any_order_of_arrival():
+    assembler = LabelAssembler(CAMERAS)
+    assembler.add_label(4, 1, True)
+    assembler.add_frame(4, 0, frame(10))
+    assembler.add_frame(4, 2, frame(12))  # the last observation gets no answer
+    assembler.add_frame(4, 1, frame(11))
+    assembler.add_label(4, 0, False)
+    assert assembler.count_open() == (1, 1)
+    closed = assembler.close(4)
+    assert closed.labels.tolist() == [False, True]
+    assert closed.images[:, 0, 0, 0, 0].tolist() == [10, 11]
+    assert assembler.count_open() == (0, 0)
+    assert assembler.close(4) is None
+
+
+def test_an_episode_without_a_labelled_frame_leaves_no_file():
+    assembler = LabelAssembler(CAMERAS)
+    assembler.add_frame(1, 0, frame(0))
+    assert assembler.open_episodes() == [1]
+    assert assembler.close(1) is None
+    assert assembler.open_episodes() == []
+
+
+def test_an_episode_that_is_over_waits_for_what_is_still_on_its_way():
+    assembler = LabelAssembler(CAMERAS)
+    assembler.add_frame(1, 0, frame(0))
+    assembler.expect(1, 1)
+    assert not assembler.is_complete(1)
+    assembler.add_label(1, 0, True)
+    assert assembler.is_complete(1)
+    assert assembler.close(1).positives == 1
+
+
+def test_what_comes_after_closing_is_ignored_until_the_number_is_used_again():
+    assembler = LabelAssembler(CAMERAS)
+    assembler.add_frame(1, 0, frame(0))
+    assembler.close(1)
+    assembler.add_label(1, 5, True)
+    assembler.add_frame(1, 5, frame(0))
+    assert assembler.open_episodes() == []
+    assembler.add_frame(1, 0, frame(3))
+    assembler.add_label(1, 0, False)
+    assert assembler.close(1).negatives == 1
+
+
+def test_a_label_that_comes_before_the_first_frame_is_kept():
+    assembler = LabelAssembler(CAMERAS)
+    assembler.add_frame(1, 0, frame(0))
+    assembler.add_label(2, 0, True)
+    assert assembler.episodes_before(2) == [1]
+    assembler.add_frame(2, 0, frame(0))
+    assert assembler.count_open() == (1, 0)
+    assert assembler.episodes_before(2) == [1, 2]

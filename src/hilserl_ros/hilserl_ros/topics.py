@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every topic, service and action name. Relative, so that a whole graph can be put into a namespace."""
+
+from __future__ import annotations
+
+OBSERVATION = "observation"
+POLICY_ACTION = "policy/action"
+EXECUTED_ACTION = "executed_action"
+REWARD = "reward"
+EPISODE = "episode"
+INTERVENTION_STATE = "intervention_state"
+
+# The stock spacenav driver's names, so that it drops in.
+JOY = "spacenav/joy"
+TWIST = "spacenav/twist_stamped"
+
+POLICY = "learner/policy"
+LEARNER_STATUS = "learner/status"
+RECORDER_STATUS = "recorder/status"
+SIM_GROUND_TRUTH = "sim/ground_truth"
+DIAGNOSTICS = "/diagnostics"  # global by ROS convention
+
+# Services and actions.
+BEGIN_EPISODE = "begin_episode"
+INSERT_TRANSITIONS = "learner/insert_transitions"
+LEARNER_SAVE = "learner/save"
+RESET = "reset"
+SET_ENABLED = "~/set_enabled"
+SET_INTERVENTION = "~/set_intervention"
+
+
+def arm_topic(arm: str, name: str) -> str:
+    """Topic of an arm: one arm lives in the namespace of its name."""
+    return f"{arm}/{name}"
+
+
+def controller_target(arm: str) -> str:
+    """CartesianTarget: the pose, twist and wrench the controller shall track."""
+    return arm_topic(arm, "cartesian_controller/target")
+
+
+def controller_state(arm: str) -> str:
+    """CartesianControllerState: what the arm measures and what the law does."""
+    return arm_topic(arm, "cartesian_controller/controller_state")
+
+
+def gripper_command(arm: str) -> str:
+    """GripperCommand to the gripper of an arm."""
+    return arm_topic(arm, "gripper/command")
+
+
+def gripper_state(arm: str) -> str:
+    """JointState of the gripper of an arm; position 0 closed .. 1 open."""
+    return arm_topic(arm, "gripper/state")
+
+
+def camera_image(arm: str, camera: str) -> str:
+    """Raw pictures of a camera (realsense2_camera's name; the same as CameraSpec.topic)."""
+    return arm_topic(arm, f"{camera}/color/image_raw")

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a scene must offer to the world, and what it knows about the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import mujoco
+import numpy as np
+
+from hilserl_task.frames import Array
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Privileged state of a scene, for scripted operators and evaluation figures.
+
+    Attributes:
+        success: the task is done.
+        insertion_depth: metres below the rim, negative above it.
+        base_T_tcp, base_T_goal, base_T_board: 4x4; goal is the tcp pose when done with this grasp.
+    """
+
+    success: bool
+    insertion_depth: float
+    base_T_tcp: Array
+    base_T_goal: Array
+    base_T_board: Array
+
+
+class Scene(Protocol):
+    """One task's scene. `__init__(task)` raises TaskError when the task's numbers do not fit it."""
+
+    cameras: tuple[str, ...]
+
+    def mjcf(self) -> str:
+        """The whole model as MJCF text. Arms, cameras, sensors are named `<arm>/...`."""
+
+    def bind(self, model: mujoco.MjModel) -> None:
+        """Looks up what `randomize` and `truth` need in the compiled model."""
+
+    def randomize(
+        self, model: mujoco.MjModel, rng: np.random.Generator, evaluation_board_moved: bool
+    ) -> dict[str, Array]:
+        """Draws one episode into the model. Returns base_T_start (4x4) of every arm."""
+
+    def truth(self, data: mujoco.MjData) -> Truth:
+        """Truth of the present state. Call after positions were computed."""

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds, reads, overrides and validates a task file."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from hilserl_task.errors import TaskError
+from hilserl_task.schema import Task
+
+
+def config_folders() -> list[Path]:
+    """Folders searched for `tasks/<name>.yaml`, first match wins.
+
+    `HILSERL_CONFIG`, then `config/` of the working directory and its parents, then what
+    hilserl_bringup installed.
+    """
+    folders = [Path(os.environ["HILSERL_CONFIG"])] if os.environ.get("HILSERL_CONFIG") else []
+    folders += [base / "config" for base in (Path.cwd(), *Path.cwd().parents)]
+    prefixes = [Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if prefix]
+    folders += [prefix / "share" / "hilserl_bringup" / "config" for prefix in prefixes]
+    return [folder for folder in folders if (folder / "tasks").is_dir()]
+
+
+def available_tasks() -> list[str]:
+    """Names of all tasks that `load_task` finds, sorted."""
+    return sorted({path.stem for folder in config_folders() for path in (folder / "tasks").glob("*.yaml")})
+
+
+def find_task_file(name_or_path: str) -> Path:
+    """Path of a task given by name (`ram_insertion`) or path (`my/task.yaml`).
+
+    Raises:
+        TaskError: there is none; the text lists the known names.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.suffix in (".yaml", ".yml"):
+        if path.is_file():
+            return path
+        raise TaskError(
+            f"task: file '{name_or_path}' does not exist; example: config/tasks/ram_insertion.yaml"
+        )
+    for folder in config_folders():
+        candidate = folder / "tasks" / f"{name_or_path}.yaml"
+        if candidate.is_file():
+            return candidate
+    names = available_tasks()
+    close = difflib.get_close_matches(name_or_path, names, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else "."
+    raise TaskError(
+        f"task: '{name_or_path}' is unknown{hint} Known tasks: {', '.join(names) or 'none found'}"
+    )
+
+
+def load_task(name_or_path: str, overrides: Iterable[str] = ()) -> Task:
+    """Reads and validates a task.
+
+    Args:
+        name_or_path: task name, or path of a YAML file.
+        overrides: strings `section.key=value`; values are YAML; list items by index (`arms.0.action...`).
+
+    Raises:
+        TaskError: names the key, the value, the rule and an example.
+    """
+    path = find_task_file(name_or_path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise TaskError(f"task file {path}: not readable as YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise TaskError(
+            f"task file {path}: must be a mapping with a key 'name'; example: name: ram_insertion"
+        )
+    for override in overrides:
+        if override:
+            _apply_override(data, override)
+    try:
+        return Task.model_validate(data)
+    except ValidationError as error:
+        raise TaskError(_explain(path, error)) from error
+
+
+def _apply_override(data: Any, override: str) -> None:
+    """Sets one `a.b.0.c=value` in nested dicts and lists."""
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise TaskError(f"override '{override}': must be key=value; example: episode.max_steps=80")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise TaskError(f"override '{override}': value is not YAML: {error}") from error
+    node, parts = data, key.split(".")
+    for part in parts[:-1]:
+        if isinstance(node, list):
+            node = _list_item(node, part, override)
+        else:
+            node = node.setdefault(part, {})
+            if not isinstance(node, dict | list):
+                raise TaskError(f"override '{override}': '{part}' is a value, not a section")
+    if isinstance(node, list):
+        _list_item(node, parts[-1], override)
+        node[int(parts[-1])] = value
+    else:
+        node[parts[-1]] = value
+
+
+def _list_item(items: list[Any], part: str, override: str) -> Any:
+    if not part.isdigit() or int(part) >= len(items):
+        raise TaskError(
+            f"override '{override}': '{part}' is not an index below {len(items)}; "
+            "example: arms.0.action.translation_scale_m=0.01"
+        )
+    return items[int(part)]
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    """One line per problem: key, value, rule, and for an unknown key the nearest good one."""
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "task"
+        if problem["type"] == "extra_forbidden":
+            known = _fields_at(problem["loc"][:-1])
+            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
+            lines.append(f"{key}: unknown key; {hint}")
+        elif problem["type"] == "missing":
+            lines.append(f"{key}: required key is missing; example: see config/tasks/ram_insertion.yaml")
+        else:
+            rule = problem["msg"].removeprefix("Value error, ")
+            value = "" if isinstance(problem["input"], dict) else f" got {problem['input']!r}"
+            lines.append(f"{key}: {rule}{';' + value if value else ''}{_example(problem['loc'])}")
+    return f"task file {path}: " + "; ".join(lines)
+
+
+def _example(location: tuple[int | str, ...]) -> str:
+    """The default of a field as an example, where it has one."""
+    model, field = _walk(location)
+    if model is None or field not in model.model_fields:
+        return ""
+    default = model.model_fields[field].default
+    shown = isinstance(default, int | float | str | tuple | bool) and not isinstance(default, BaseModel)
+    return f"; example: {field}: {default}" if shown else ""
+
+
+def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+    """Known keys of the section at a location."""
+    model, _ = _walk((*location, ""))
+    return sorted(model.model_fields) if model is not None else []
+
+
+def _walk(location: tuple[int | str, ...]) -> tuple[type[BaseModel] | None, str]:
+    """The model that holds the last part of a location, and that part."""
+    model: type[BaseModel] | None = Task
+    parts = [part for part in location if isinstance(part, str)]
+    for part in parts[:-1]:
+        if model is None or part not in model.model_fields:
+            return None, parts[-1]
+        model = _section_in(model.model_fields[part].annotation)
+    return model, parts[-1] if parts else ""
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section class inside an annotation such as `tuple[ArmSpec, ...]` or `CropSpec | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _section_in(argument)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schema of a task file. Every number of a task lives here, with its unit in its name and its bounds.
+
+Wrong values never get past `hilserl_task.loader.load_task`, so no node checks them again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Vector3 = tuple[Finite, Finite, Finite]
+Positive3 = tuple[Positive, Positive, Positive]
+NonNegative3 = tuple[NonNegative, NonNegative, NonNegative]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are errors, instances do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ActionSpec(Section):
+    """What one policy action of 1.0 means on this arm (original: ACTION_SCALE in franka_env.py)."""
+
+    type: Literal["twist"] = "twist"
+    translation_scale_m: Positive = Field(0.01, le=0.1, description="metres per step at action 1")
+    rotation_scale_rad: Positive = Field(0.06, le=0.5, description="radians per step at action 1")
+
+
+class GripperSpec(Section):
+    """A fixed gripper stays closed and takes no action dimension."""
+
+    mode: Literal["fixed"] = "fixed"
+    position: Fraction = Field(0.0, description="held position, 0 closed .. 1 open")
+
+
+class ClipSpec(Section):
+    """Largest error the law acts on, per axis and sign, on error = target - measured, base axes."""
+
+    negative: Positive3
+    positive: Positive3
+
+
+class GainsSpec(Section):
+    """One compliance profile. Static push along an axis is stiffness times clip."""
+
+    translational_stiffness: Positive = Field(2000.0, le=6000, description="N/m")
+    translational_damping: Positive = Field(89.0, le=400, description="N s/m")
+    rotational_stiffness: Positive = Field(75.0, le=300, description="Nm/rad of rotation vector")
+    rotational_damping: Positive = Field(7.0, le=30, description="Nm s/rad")
+    translational_clip_m: ClipSpec
+    rotational_clip_rad: ClipSpec
+
+
+class WorkspaceSpec(Section):
+    """Box for the target position in the base frame, metres."""
+
+    minimum_m: Vector3
+    maximum_m: Vector3
+
+    @model_validator(mode="after")
+    def _ordered(self) -> WorkspaceSpec:
+        if not all(low < high for low, high in zip(self.minimum_m, self.maximum_m, strict=True)):
+            raise ValueError("minimum_m must be below maximum_m on every axis")
+        return self
+
+
+class ControllerSpec(Section):
+    """Numbers of the control law (hilserl_control)."""
+
+    rate_hz: int = Field(1000, ge=100, le=4000)
+    gains: GainsSpec
+    workspace: WorkspaceSpec
+    max_linear_speed: Positive = Field(0.25, le=1.0, description="of the reference, m/s")
+    max_angular_speed: Positive = Field(1.5, le=3.0, description="of the reference, rad/s")
+    reference_time_constant_s: NonNegative = Field(0.05, le=1.0)
+    gain_time_constant_s: NonNegative = Field(0.2, le=5.0)
+    target_timeout_s: Positive = Field(0.5, le=5.0)
+    max_force_n: Positive = Field(40.0, le=150)
+    max_torque_nm: Positive = Field(10.0, le=50)
+    max_effort_rate: Positive = Field(1000.0, le=5000, description="Nm/s, each joint")
+    nullspace_stiffness: NonNegative = Field(10.0, le=100)
+    joint1_nullspace_stiffness: NonNegative = Field(10.0, le=100)
+
+
+class ArmSpec(Section):
+    """One arm. Its topics live in the namespace `name`."""
+
+    name: Name = "arm"
+    robot: Literal["panda"] = "panda"
+    base_frame: str = "panda_link0"
+    action: ActionSpec = ActionSpec()
+    gripper: GripperSpec = GripperSpec()
+    controller: ControllerSpec
+
+
+class CropSpec(Section):
+    """Pixel region kept of the raw picture: left, top (inclusive) to right, bottom (exclusive)."""
+
+    left: int = Field(ge=0)
+    top: int = Field(ge=0)
+    right: int = Field(gt=0)
+    bottom: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> CropSpec:
+        if self.left >= self.right or self.top >= self.bottom:
+            raise ValueError("left must be below right and top below bottom")
+        return self
+
+
+class CameraSpec(Section):
+    """One camera. Raw pictures come on `<arm>/<name>/color/image_raw`."""
+
+    name: Name
+    arm: Name = "arm"
+    crop: CropSpec | None = None
+
+    @property
+    def topic(self) -> str:
+        """Relative topic of the raw picture (realsense2_camera's naming)."""
+        return f"{self.arm}/{self.name}/color/image_raw"
+
+
+class ObservationSpec(Section):
+    """What an observation is made of."""
+
+    image_size: int = Field(128, ge=32, le=512, description="pixels, square, after the crop")
+    max_age_s: Positive = Field(0.08, le=1.0, description="realtime: oldest sensor part of an observation")
+
+
+class EpisodeSpec(Section):
+    """Length of an episode."""
+
+    max_steps: int = Field(100, ge=1, le=2000)
+
+
+class ResetSpec(Section):
+    """Start pose relative to the taught target and its randomization (uniform, half ranges)."""
+
+    offset_m: Vector3 = Field(
+        (0.0, 0.0, 0.05), description="start above the inserted pose, board axes (z up)"
+    )
+    translation_range_m: NonNegative3 = (0.02, 0.02, 0.0)
+    yaw_range_rad: NonNegative = 0.105
+    grasp_range_m: NonNegative = Field(0.005, description="object in the gripper, along its length")
+
+
+class EvaluationSpec(Section):
+    """Evaluation without interventions."""
+
+    episodes: int = Field(50, ge=1, le=10000)
+    deterministic: bool = True
+    board_moved: bool = False
+    board_translation_range_m: tuple[NonNegative, NonNegative] = (0.05, 0.05)
+    board_yaw_range_rad: NonNegative = 0.785
+
+
+class SceneSpec(Section):
+    """Simulated scene: its name in hilserl_sim's table and its own numbers (checked by the scene)."""
+
+    name: Name
+    parameters: dict[str, float] = {}
+
+
+class RewardSpec(Section):
+    """The reward classifier (paper, 'Training the reward classifier': 200 positive, 1000 negative)."""
+
+    cameras: tuple[Name, ...] = ()
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.85
+    debounce_frames: int = Field(1, ge=1, le=10, description="consecutive frames above the threshold")
+    minimum_travel_m: NonNegative = Field(
+        0.0, description="travel of the first tool along its axis since the start, below which nothing counts"
+    )
+    positive_labels: int = Field(200, ge=10)
+    negative_labels: int = Field(1000, ge=10)
+    minimum_accuracy: Fraction = Field(0.95, description="held-out; below it training does not start")
+
+
+class ScriptedOperatorSpec(Section):
+    """The simulated person: when it steps in and how imperfect its hand is."""
+
+    reaction_delay_s: NonNegative = Field(0.2, le=2.0)
+    patience_s: Positive = Field(3.0, description="no progress for this long: step in")
+    stray_distance_m: Positive = Field(0.05, description="sideways distance from the target that worries it")
+    noise: Fraction = Field(0.15, description="standard deviation of the stick, relative to its deflection")
+    takeover_s: Positive = Field(1.5, description="how long a correction lasts at most")
+    seated_depth_m: NonNegative = Field(0.0, description="insertion from which the person calls it done")
+    demonstration_speed: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+
+class OperatorSpec(Section):
+    """The person and the input device."""
+
+    kind: Literal["scripted", "spacenav"] = "scripted"
+    frame: Literal["base", "tcp"] = Field("base", description="axes of the stick")
+    deadband: Fraction = Field(0.02, description="of full deflection")
+    hold_s: NonNegative = Field(
+        0.0, le=2.0, description="takeover lasts this long after the stick is neutral"
+    )
+    timeout_s: Positive = Field(0.2, description="older stick messages are ignored")
+    interventions: bool = True
+    scripted: ScriptedOperatorSpec = ScriptedOperatorSpec()
+
+
+class LearnerSpec(Section):
+    """Learner profile and what this task changes in it. Values left out are the profile's."""
+
+    profile: Literal["original", "fast"] = "fast"
+    policy_images: bool = Field(True, description="false: ablation, the policy sees proprioception only")
+    trunk_weights: str | None = Field(
+        None, description="file of the published ResNet-10 (.pkl, .safetensors); 'random': seeded random ones"
+    )
+    demonstrations: bool = Field(True, description="false: ablation, training starts without demonstrations")
+    demonstration_count: int = Field(20, ge=0, le=1000)
+    discount: Annotated[float, Field(gt=0, lt=1)] | None = None
+    batch_size: int | None = Field(None, ge=2)
+    ensemble_size: int | None = Field(None, ge=1)
+    critic_updates_per_actor_update: int | None = Field(None, ge=1)
+    learning_rate: Positive | None = None
+    training_starts: int = Field(100, ge=1, description="online transitions before the first update")
+    updates: Literal["free", "synchronous"] = Field(
+        "free", description="synchronous: a fixed number per step"
+    )
+    updates_per_step: int = Field(
+        1, ge=1, le=100, description="update cycles per environment step; cap when free"
+    )
+    publish_every: int = Field(50, ge=1, description="update cycles between policies (original: 50)")
+    capacity: int = Field(200_000, ge=100, description="transitions per buffer (original: 200 000)")
+    store_images: bool = Field(True, description="keep pictures so that features can be rebuilt")
+    checkpoint_every: int = Field(2000, ge=1, description="update cycles between checkpoints")
+
+
+class TrainingSpec(Section):
+    """When training is over: running success over a window of episodes is stable."""
+
+    max_steps: int = Field(20_000, ge=1)
+    window_episodes: int = Field(20, ge=1)
+    stop_success_rate: Fraction = 0.95
+    stop_intervention_rate: Fraction = 0.05
+    stable_episodes: int = Field(10, ge=1, description="consecutive episodes that meet both")
+
+
+class Task(Section):
+    """A task file."""
+
+    name: Name
+    description: str = ""
+    pacing: Literal["lockstep", "realtime"] = "lockstep"
+    period_s: Positive = Field(0.1, ge=0.02, le=1.0, description="of the policy (paper: 10 Hz)")
+    arms: tuple[ArmSpec, ...] = Field(min_length=1)
+    cameras: tuple[CameraSpec, ...] = Field(min_length=1)
+    observation: ObservationSpec = ObservationSpec()
+    episode: EpisodeSpec = EpisodeSpec()
+    reset: ResetSpec = ResetSpec()
+    scene: SceneSpec | None = None
+    reward: RewardSpec = RewardSpec()
+    operator: OperatorSpec = OperatorSpec()
+    learner: LearnerSpec = LearnerSpec()
+    training: TrainingSpec = TrainingSpec()
+    evaluation: EvaluationSpec = EvaluationSpec()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Task:
+        arms = [arm.name for arm in self.arms]
+        cameras = [camera.name for camera in self.cameras]
+        _require_unique("arms", arms)
+        _require_unique("cameras", cameras)
+        for camera in self.cameras:
+            if camera.arm not in arms:
+                raise ValueError(f"camera '{camera.name}': arm '{camera.arm}' is not one of the arms {arms}")
+        for name in self.reward.cameras:
+            if name not in cameras:
+                raise ValueError(f"reward.cameras: '{name}' is not one of the cameras {cameras}")
+        _require_unique("reward.cameras", list(self.reward.cameras))
+        self._check_clocks()
+        if self.pacing == "lockstep" and self.scene is None:
+            raise ValueError("pacing: lockstep needs a simulated scene; use pacing: realtime on a robot")
+        self._check_pictures_for_updates()
+        return self
+
+    def _check_clocks(self) -> None:
+        """Period, controller rates and time-outs have to fit each other."""
+        rate = self.arms[0].controller.rate_hz
+        for arm in self.arms:
+            controller = arm.controller
+            if controller.rate_hz != rate:
+                raise ValueError(
+                    f"arm '{arm.name}': controller.rate_hz: {controller.rate_hz}, must be the same for all "
+                    f"arms, e.g. {rate} as of '{self.arms[0].name}'"
+                )
+            if controller.target_timeout_s <= self.period_s:
+                raise ValueError(
+                    f"arm '{arm.name}': controller.target_timeout_s: {controller.target_timeout_s} s must be "
+                    f"longer than period_s ({self.period_s} s), or the arm stops between two targets; "
+                    f"e.g. {5 * self.period_s:g}"
+                )
+        cycles = self.period_s * rate
+        if abs(cycles - round(cycles)) > 1e-9:
+            raise ValueError(f"period_s: {self.period_s} s is not a whole number of controller cycles")
+
+    def _check_pictures_for_updates(self) -> None:
+        """Profile 'original' crops pictures in every update, so the buffers have to hold them."""
+        learner = self.learner
+        if learner.profile == "original" and learner.policy_images and learner.trunk_weights is None:
+            raise ValueError(
+                "learner.trunk_weights: missing, but learner.profile: original reads pictures through the "
+                "published ResNet-10; name its file (resnet10_params.pkl of the SERL release, or a "
+                ".safetensors), "
+                "or learner.trunk_weights: random for seeded random weights"
+            )
+        if learner.profile == "original" and learner.policy_images and not learner.store_images:
+            raise ValueError(
+                "learner.store_images: false, but learner.profile: original crops pictures in every update; "
+                "use learner.store_images: true or learner.profile: fast"
+            )
+
+    @property
+    def action_dim(self) -> int:
+        """Number of action values, all arms together."""
+        return 6 * len(self.arms)
+
+    @property
+    def reward_cameras(self) -> tuple[str, ...]:
+        """Cameras of the reward classifier: the named ones, or all."""
+        return self.reward.cameras or tuple(camera.name for camera in self.cameras)
+
+    @property
+    def trunk_file(self) -> str | None:
+        """File of pretrained trunk weights, or None for seeded random ones."""
+        weights = self.learner.trunk_weights
+        return None if weights == "random" else weights
+
+    @property
+    def cycles_per_step(self) -> int:
+        """Controller cycles in one policy period."""
+        return round(self.period_s * self.arms[0].controller.rate_hz)
+
+    def config_hash(self) -> str:
+        """Short hash of what actor and learner must agree on: spaces, cameras, scales and profile."""
+        shared = self.model_dump(
+            mode="json", include={"name", "period_s", "arms", "cameras", "observation", "learner", "episode"}
+        )
+        # A path may differ from machine to machine; the weights themselves are part of the perception's id.
+        shared["learner"]["trunk_weights"] = None
+        return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _require_unique(what: str, names: list[str]) -> None:
+    """Raises ValueError when a name occurs twice."""
+    if len(set(names)) != len(names):
+        raise ValueError(f"{what}: names must differ, got {names}")

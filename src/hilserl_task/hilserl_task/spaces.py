@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proprioception and action spaces of a task.
+
+Per arm 18 numbers, none of which tells where the arm is in the base frame (paper, 'relative
+observations'; original: relative_env.py): pose relative to the start of the episode, twist and
+external wrench, both in the tcp frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from hilserl_task.frames import Array, inverse, position_and_rotvec, rotate_both
+from hilserl_task.schema import Task
+
+STATE_NAMES = (
+    *(f"start_position_{axis}_m" for axis in "xyz"),
+    *(f"start_rotvec_{axis}_rad" for axis in "xyz"),
+    *(f"tcp_linear_velocity_{axis}_mps" for axis in "xyz"),
+    *(f"tcp_angular_velocity_{axis}_radps" for axis in "xyz"),
+    *(f"tcp_force_{axis}_n" for axis in "xyz"),
+    *(f"tcp_torque_{axis}_nm" for axis in "xyz"),
+)
+
+
+@dataclass(frozen=True)
+class ArmReading:
+    """Measured state of one arm.
+
+    Attributes:
+        base_T_tcp, base_T_start: 4x4 poses now and at step 0.
+        twist: (6,) of the tcp in base axes, m/s and rad/s.
+        wrench: (6,) external, at and in the tcp frame, N and Nm.
+    """
+
+    base_T_tcp: Array
+    base_T_start: Array
+    twist: Array
+    wrench: Array
+
+
+def state_names(task: Task) -> list[str]:
+    """Name of every entry of the state vector, `<arm>/<entry>`."""
+    return [f"{arm.name}/{name}" for arm in task.arms for name in STATE_NAMES]
+
+
+def state_vector(arms: list[ArmReading]) -> NDArray[np.float32]:
+    """Proprioception of all arms, float32 (18 * arms,)."""
+    parts = []
+    for arm in arms:
+        start_T_tcp = inverse(arm.base_T_start) @ arm.base_T_tcp
+        twist = rotate_both(arm.base_T_tcp[:3, :3].T, arm.twist)
+        parts += [position_and_rotvec(start_T_tcp), twist, arm.wrench]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def observation_space(task: Task) -> gymnasium.spaces.Dict:
+    """`state` and one uint8 picture a camera."""
+    size = task.observation.image_size
+    pictures = {
+        camera.name: gymnasium.spaces.Box(0, 255, (size, size, 3), np.uint8) for camera in task.cameras
+    }
+    state = gymnasium.spaces.Box(-np.inf, np.inf, (len(state_names(task)),), np.float32)
+    return gymnasium.spaces.Dict({"state": state, **pictures})
+
+
+def action_space(task: Task) -> gymnasium.spaces.Box:
+    """Normalized actions, [-1, 1]."""
+    return gymnasium.spaces.Box(-1.0, 1.0, (task.action_dim,), np.float32)

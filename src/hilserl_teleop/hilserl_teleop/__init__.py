@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Input devices, and the scripted operator of the simulation."""
