@@ -26,7 +26,7 @@ DIVERGED = (
 )
 # Under the controller after the arm was put to its start pose. No multiple of a policy period, so that the
 # stamp after a reset never looks like the next step's.
-SETTLE_S = 0.2
+SETTLE_S = 0.201
 
 
 class SimulationFault(RuntimeError):
