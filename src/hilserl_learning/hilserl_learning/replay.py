@@ -21,6 +21,7 @@ from torch import Tensor
 from hilserl_learning.errors import LearningError, finite_vector
 
 NONE = -1
+OUTCOMES = 4  # columns of `ReplayBuffer.outcome`
 
 
 class Batch(NamedTuple):
@@ -28,6 +29,8 @@ class Batch(NamedTuple):
 
     `terminated`: 1 where the task ended (success), `truncated`: 1 where the time limit cut the episode.
     `images`, `next_images`: uint8 [B, n_cam, H, W, 3], or None when the buffer does not keep pictures.
+    `grasp_penalty`: what useless gripper commands cost, part of the grasp critic's reward only; None = 0.
+    `discount`: what the value of the next observation counts, gamma^k after k steps; None = gamma (one step).
     """
 
     state: Tensor
@@ -40,6 +43,8 @@ class Batch(NamedTuple):
     next_features: Tensor
     images: Tensor | None = None
     next_images: Tensor | None = None
+    grasp_penalty: Tensor | None = None
+    discount: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on another device."""
@@ -76,7 +81,7 @@ class ReplayBuffer:
         self.state = _zeros(capacity, state_dim)
         self.features = _zeros(capacity * feature_copies, feature_dim, dtype=feature_dtype)
         self.action = _zeros(capacity, action_dim)
-        self.outcome = _zeros(capacity, 3)  # reward, terminated, truncated
+        self.outcome = _zeros(capacity, OUTCOMES)  # reward, terminated, truncated, grasp penalty
         self.images = None if image_shape is None else _zeros(capacity, *image_shape, dtype=torch.uint8)
         self.next_slot = torch.full((capacity,), NONE, dtype=torch.int64)
         self.ready = torch.zeros(capacity, dtype=torch.int64)  # first `_count` entries: sampleable slots
@@ -120,11 +125,15 @@ class ReplayBuffer:
         next_features: Any = None,
         images: Any = None,
         next_images: Any = None,
+        grasp_penalty: float = 0.0,
     ) -> bool:
         """Stores one step. With `next_state` the transition is complete at once, else when step + 1 arrives.
 
         Sequence numbers of an actor must rise; a number that is not above the last one was stored before and
         changes nothing (returns False), so that a batch may be sent again after a lost answer.
+
+        Args:
+            grasp_penalty: for the grasp critic only (original: -0.02 for a command without effect).
 
         Raises:
             LearningError: wrong shape, NaN, or an episode end without its final frame.
@@ -138,7 +147,11 @@ class ReplayBuffer:
             )
         frame = self._checked_frame("", state, features, images)
         action = finite_vector("action", action, self.action_dim)
-        outcome = finite_vector("reward", [reward, terminated, truncated], 3)
+        outcome = finite_vector(
+            "reward, terminated, truncated, grasp_penalty",
+            [reward, terminated, truncated, grasp_penalty],
+            OUTCOMES,
+        )
         final = None
         if next_state is not None:
             final = self._checked_frame("next_", next_state, next_features, next_images)
@@ -198,6 +211,7 @@ class ReplayBuffer:
             self._sampled_features(after, generator),
             None if self.images is None else self.images[slots],
             None if self.images is None else self.images[after],
+            outcome[:, 3],
         )
 
     def _sampled_features(self, slots: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -312,6 +326,11 @@ class ReplayBuffer:
                 f"replay: {path} holds {used} frames of (state, features, action) = {found}; this buffer "
                 f"takes {self.capacity} frames of {expected} with {self.feature_copies} feature copies"
             )
+        if rows["outcome"].shape not in ((used, 3), (used, OUTCOMES)):
+            raise LearningError(
+                f"replay: {path} holds outcomes of shape {rows['outcome'].shape}, "
+                f"must be ({used}, {OUTCOMES})"
+            )
         if (self._np_images is not None) != ("images" in rows):
             raise LearningError(f"replay: {path} and this buffer differ in keeping pictures or not")
         self._restore(rows, used)
@@ -319,7 +338,8 @@ class ReplayBuffer:
     def _restore(self, rows: dict[str, Any], used: int) -> None:
         self._np_state[:used], self._np_action[:used] = rows["state"], rows["action"]
         self._np_features[: used * self.feature_copies] = rows["features"]
-        self._np_outcome[:used] = rows["outcome"]
+        columns = rows["outcome"].shape[1]  # 3 in files from before the grasp penalty: it was zero
+        self._np_outcome[:used, :columns], self._np_outcome[:used, columns:] = rows["outcome"], 0.0
         if self._np_images is not None:
             self._np_images[:used] = rows["images"]
         self._np_next[:] = NONE

@@ -146,10 +146,30 @@ def test_save_and_load_go_on_exactly(tmp_path):
         assert not one.add_step(**step(100, 9, 0))
         one.add_step(**step(101, 9, 1))
     ours, theirs = (one.sample(64, torch.Generator().manual_seed(3)) for one in (replay, again))
-    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert all(a is b is None or torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
     assert_consistent(theirs)
     fill(again, 5, 5, 200)
     assert_consistent(again.sample(300))
+
+
+def test_grasp_penalty_is_kept_and_zero_where_a_file_has_none(tmp_path):
+    replay = buffer()
+    replay.add_step(**step(0, 0, 0), grasp_penalty=-0.02)
+    replay.add_step(**step(1, 0, 1, last=True))
+    replay.save(tmp_path / "new.npz")
+    with np.load(tmp_path / "new.npz") as data:
+        rows = {key: data[key] for key in data.files}
+    np.savez(tmp_path / "old.npz", **rows | {"outcome": rows["outcome"][:, :3]})
+    for name, penalty in (("new", -0.02), ("old", 0.0)):
+        again = buffer()
+        again.load(tmp_path / f"{name}.npz")
+        batch = again.sample(50, torch.Generator().manual_seed(0))
+        expected = torch.where(batch.state[:, 0] == 0, penalty, 0.0)
+        torch.testing.assert_close(batch.grasp_penalty, expected)
+        assert torch.equal(batch.reward, batch.terminated)
+    np.savez(tmp_path / "odd.npz", **rows | {"outcome": rows["outcome"][:, :2]})
+    with pytest.raises(LearningError, match=r"outcomes of shape \(3, 2\), must be \(3, 4\)"):
+        buffer().load(tmp_path / "odd.npz")
 
 
 def test_load_refuses_another_layout_and_damage(tmp_path):
@@ -174,6 +194,7 @@ def test_load_refuses_another_layout_and_damage(tmp_path):
         ({"features": [0, 0]}, r"features: shape \(2,\), must be \(3,\)"),
         ({"action": [np.inf]}, "action: entry 0"),
         ({"reward": np.nan}, "reward"),
+        ({"grasp_penalty": np.inf}, "grasp_penalty: entry 3"),
         ({"images": np.zeros(SHAPE)}, "must be uint8"),
         ({"terminated": True}, "needs next_state"),
     ],
