@@ -18,7 +18,7 @@ from hilserl_agent.hindsight import MarkedEpisode, label_frames, read_label_file
 from hilserl_learning.errors import LearningError
 from hilserl_learning.perception import Perception
 from hilserl_learning.profiles import LearnerConfig
-from hilserl_ros.bags import BagError, EpisodeData, read_episodes
+from hilserl_ros.bags import BagError, EpisodeData, check_fits, read_episodes
 from hilserl_task import Task, TaskError, load_task
 
 LABELS = "labels"
@@ -51,7 +51,7 @@ def fit_perception(task: Task, run_dir: Path) -> Perception | None:
     config = learner_config(task, None)
     perception = _untrained(task, config)
     if perception.kind == "readout":
-        frames = label_frames(_episodes(run_dir))
+        frames = label_frames(_episodes(task, run_dir))
         print(
             f"fit_perception: {len(frames.images)} frames of {len(np.unique(frames.groups))} episodes",
             flush=True,
@@ -83,12 +83,14 @@ def _untrained(task: Task, config: LearnerConfig) -> Perception:
     )
 
 
-def _episodes(run_dir: Path) -> list[MarkedEpisode]:
+def _episodes(task: Task, run_dir: Path) -> list[MarkedEpisode]:
     """Labelled and demonstrated episodes of a run."""
     demonstrations = run_dir / DEMONSTRATIONS
     episodes = read_label_files(run_dir / LABELS)
     if demonstrations.is_dir():
-        episodes += [_marked(episode) for episode in read_episodes(demonstrations)]
+        for episode in read_episodes(demonstrations):
+            check_fits(episode, task)
+            episodes.append(_marked(episode))
     if not episodes:
         raise ValueError(
             f"{run_dir} holds neither {LABELS}/*.npz nor bags in {DEMONSTRATIONS}/; collect labels first "

@@ -357,3 +357,11 @@ def test_fitting_without_data_is_one_clear_line(tmp_path, capsys):
     assert "collect labels first" in capsys.readouterr().err
     assert main([*arguments[:1], "ram_insertio", *arguments[2:]]) == 2
     assert "did you mean 'ram_insertion'" in capsys.readouterr().err
+
+
+def test_fitting_refuses_demonstrations_of_another_task(kit, run_dir, capsys):
+    (run_dir / "perception").unlink()
+    size = 2 * kit.small_task().observation.image_size
+    arguments = ["--task", str(kit.task_file), "--run-dir", str(run_dir)]
+    assert main([*arguments, "--set", f"observation.image_size={size}"]) == 2
+    assert f"must be (2, {size}, {size}, 3)" in capsys.readouterr().err
