@@ -6,6 +6,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hilserl_learning.noise import integers
+
 
 def crop(images: Tensor, offsets: Tensor, padding: int = 4) -> Tensor:
     """Cuts every picture at its own offset from its edge-padded version.
@@ -41,7 +43,6 @@ def random_crop(
     if per_camera and images.dim() == 5:
         flat = images.flatten(0, 1)
         return random_crop(flat, padding, generator).view_as(images)
-    offsets = torch.randint(
-        2 * padding + 1, (len(images), 2), generator=generator, device=generator.device if generator else None
-    )
+    generator = torch.default_generator if generator is None else generator
+    offsets = integers(2 * padding + 1, (len(images), 2), generator)
     return crop(images, offsets.to(images.device), padding)

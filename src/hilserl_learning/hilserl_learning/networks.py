@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hilserl_learning.noise import uniform
 from hilserl_learning.profiles import LearnerConfig
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": F.relu}
@@ -110,7 +111,7 @@ class Encoder(nn.Module):
             return features
         pooled = self.pool(features)
         if generator is not None and self.dropout > 0.0:
-            keep = torch.rand(pooled.shape, generator=generator, device=pooled.device) >= self.dropout
+            keep = uniform(pooled.shape, generator, batch_axis=1) >= self.dropout
             pooled = pooled * keep / (1.0 - self.dropout)
         heads = self.bottleneck(pooled)
         return heads.transpose(0, 1).reshape(features.shape[0], -1)

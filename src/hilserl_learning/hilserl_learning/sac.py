@@ -22,6 +22,7 @@ from hilserl_learning import tensors
 from hilserl_learning.distributions import sample_with_log_prob
 from hilserl_learning.errors import LearningError
 from hilserl_learning.networks import CriticEnsemble, Encoder, Policy
+from hilserl_learning.noise import ShardGenerator, normal
 from hilserl_learning.profiles import LearnerConfig, differences
 from hilserl_learning.replay import Batch
 
@@ -31,6 +32,16 @@ class Sampler(Protocol):
 
     def sample(self) -> Batch:
         """One batch."""
+        ...
+
+
+class Average(Protocol):
+    """Mean over the processes that share every batch (hilserl_learning.distributed)."""
+
+    def __call__(
+        self, gradients: dict[str, tuple[Tensor, ...]], metrics: dict[str, Tensor]
+    ) -> tuple[dict[str, tuple[Tensor, ...]], dict[str, Tensor]]:
+        """Both, averaged."""
         ...
 
 
@@ -65,7 +76,9 @@ class RLPDAgent:
             )
         self.cfg, self.perception = cfg, perception
         self.device = torch.device(device)
-        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.generator = ShardGenerator(self.device)
+        self.generator.manual_seed(seed)
+        self.average: Average | None = None
         self._build(seed)
         self.gradient_steps = 0
 
@@ -133,7 +146,7 @@ class RLPDAgent:
         """Action [B, a] and log-prob [B] of the current policy; `noise` [B, a] fixes the sample."""
         mean, std = self.policy(self.policy_input(features, state, train=True))
         if noise is None:
-            noise = torch.randn(mean.shape, generator=self.generator, device=mean.device)
+            noise = normal(mean.shape, self.generator)
         return sample_with_log_prob(mean, std, noise)
 
     @torch.no_grad()
@@ -213,6 +226,8 @@ class RLPDAgent:
         elif self.cfg.step_skipped_losses:
             gradients["actor"] = tuple(torch.zeros_like(p) for p in self._actor_parameters)
             gradients["temperature"] = (torch.zeros_like(self.raw_temperature),)
+        if self.average is not None:
+            gradients, metrics = self.average(gradients, metrics)
         for name, gradient in gradients.items():
             self._apply(name, gradient)
         self.update_target()
