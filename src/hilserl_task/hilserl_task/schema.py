@@ -161,6 +161,9 @@ class EvaluationSpec(Section):
     episodes: int = Field(50, ge=1, le=10000)
     deterministic: bool = True
     board_moved: bool = False
+    checkpoint: str | None = Field(
+        None, min_length=1, description="best, latest or a checkpoint folder; left out: the newest policy"
+    )
     board_translation_range_m: tuple[NonNegative, NonNegative] = (0.05, 0.05)
     board_yaw_range_rad: NonNegative = 0.785
 
@@ -212,6 +215,19 @@ class OperatorSpec(Section):
     scripted: ScriptedOperatorSpec = ScriptedOperatorSpec()
 
 
+class WandbSpec(Section):
+    """Logging to Weights & Biases beside TensorBoard. Needs the package `wandb`."""
+
+    project: str = Field("hilserl", min_length=1, max_length=128)
+    mode: Literal["online", "offline"] = Field(
+        "online", description="offline: files in the run folder, for `wandb sync`"
+    )
+
+
+# Keys of the learner that an actor has no part in: two values of them still fit each other.
+LEARNER_ONLY = ("keep_checkpoints", "workers", "wandb")
+
+
 class LearnerSpec(Section):
     """Learner profile and what this task changes in it. Values left out are the profile's."""
 
@@ -238,6 +254,9 @@ class LearnerSpec(Section):
     capacity: int = Field(200_000, ge=100, description="transitions per buffer (original: 200 000)")
     store_images: bool = Field(True, description="keep pictures so that features can be rebuilt")
     checkpoint_every: int = Field(2000, ge=1, description="update cycles between checkpoints")
+    keep_checkpoints: int = Field(3, ge=1, le=1000, description="newest ones kept; the best is kept besides")
+    workers: int = Field(1, ge=1, le=64, description="processes that share every update, learner included")
+    wandb: WandbSpec | None = Field(None, description="log to Weights & Biases too; left out: do not")
 
 
 class TrainingSpec(Section):
@@ -345,14 +364,20 @@ class Task(Section):
         """Controller cycles in one policy period."""
         return round(self.period_s * self.arms[0].controller.rate_hz)
 
-    def config_hash(self) -> str:
-        """Short hash of what actor and learner must agree on: spaces, cameras, scales and profile."""
+    def shared_config(self) -> dict[str, Any]:
+        """What actor and learner must agree on: spaces, cameras, scales and profile; plain JSON values."""
         shared = self.model_dump(
             mode="json", include={"name", "period_s", "arms", "cameras", "observation", "learner", "episode"}
         )
         # A path may differ from machine to machine; the weights themselves are part of the perception's id.
         shared["learner"]["trunk_weights"] = None
-        return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:16]
+        for key in LEARNER_ONLY:
+            del shared["learner"][key]
+        return shared
+
+    def config_hash(self) -> str:
+        """Short hash of `shared_config`."""
+        return hashlib.sha256(json.dumps(self.shared_config(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _require_unique(what: str, names: list[str]) -> None:

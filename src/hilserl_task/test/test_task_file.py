@@ -135,3 +135,13 @@ def test_config_hash_follows_what_actor_and_learner_share():
     assert base.config_hash() == load_task("ram_insertion").config_hash()
     assert base.config_hash() == load_task("ram_insertion", ["evaluation.episodes=3"]).config_hash()
     assert base.config_hash() != load_task("ram_insertion", ["learner.discount=0.9"]).config_hash()
+    mine = ["learner.keep_checkpoints=9", "learner.workers=2", "learner.wandb={project: ram}"]
+    assert base.config_hash() == load_task("ram_insertion", mine).config_hash()
+
+
+def test_wandb_is_off_unless_named_and_its_mode_is_checked():
+    assert load_task("ram_insertion").learner.wandb is None
+    chosen = load_task("ram_insertion", ["learner.wandb.project=ram", "learner.wandb.mode=offline"])
+    assert (chosen.learner.wandb.project, chosen.learner.wandb.mode) == ("ram", "offline")
+    with pytest.raises(TaskError, match=r"learner\.wandb\.mode: .*'online' or 'offline'; got 'of'"):
+        load_task("ram_insertion", ["learner.wandb.mode=of"])
