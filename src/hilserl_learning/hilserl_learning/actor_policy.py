@@ -11,17 +11,22 @@ from numpy.typing import NDArray
 
 from hilserl_learning import tensors
 from hilserl_learning.errors import finite_vector
+from hilserl_learning.grasp_critic import ActionAssembler, GraspCritic
+from hilserl_learning.learner_config import LearnerConfig
 from hilserl_learning.networks import Encoder, Policy
-from hilserl_learning.profiles import LearnerConfig
 
 
 class ActorPolicy:
-    """Encoder heads and policy network, inference only."""
+    """Encoder heads, policy network and, where grippers are learned, grasp critic; inference only."""
 
     def __init__(self, cfg: LearnerConfig, weights: dict[str, torch.Tensor], gradient_steps: int = 0):
         self.cfg, self.gradient_steps = cfg, gradient_steps
         self._net = torch.nn.ModuleDict({"encoder": Encoder(cfg)})
-        self._net["policy"] = Policy(cfg, self._net["encoder"].output_dim)  # type: ignore[arg-type]
+        size: int = self._net["encoder"].output_dim  # type: ignore[assignment]
+        self._net["policy"] = Policy(cfg, size)
+        if cfg.grasp_actions:
+            self._net["grasp_critic"] = GraspCritic(cfg, size)
+        self._assembler = ActionAssembler(cfg)
         tensors.load_strict(self._net, weights, "policy")
         self._net.requires_grad_(False)
 
@@ -40,12 +45,13 @@ class ActorPolicy:
         deterministic: bool = False,
         generator: torch.Generator | None = None,
     ) -> NDArray[np.float32]:
-        """Action float32 (a,) in [-1, 1].
+        """Environment action float32 (action_dim,) in [-1, 1], commands of learned grippers included.
 
         Args:
             features: (feature_dim,) as `Perception.encode` gives them; None when the policy has no pictures.
             state: (state_dim,) proprioception, unscaled.
-            deterministic: tanh of the mean; otherwise a sample drawn with `generator`.
+            deterministic: tanh of the mean; otherwise a sample drawn with `generator`. The gripper
+                command is always the one of highest value.
 
         Raises:
             LearningError: wrong size or not finite.
@@ -53,7 +59,9 @@ class ActorPolicy:
         given = np.zeros(0) if features is None and self.cfg.feature_dim == 0 else np.reshape(features, -1)
         feature_row = torch.from_numpy(finite_vector("features", given, self.cfg.feature_dim))[None]
         state_row = torch.from_numpy(finite_vector("state", state, self.cfg.state_dim))[None]
-        mean, std = self._net["policy"](self._net["encoder"](feature_row, state_row))
+        encoded = self._net["encoder"](feature_row, state_row)
+        mean, std = self._net["policy"](encoded)
         if not deterministic:
             mean = mean + std * torch.randn(mean.shape, generator=generator)
-        return mean.tanh()[0].numpy()
+        grasp_values = self._net["grasp_critic"](encoded) if self.cfg.grasp_actions else None
+        return self._assembler.join(mean.tanh(), grasp_values)[0].numpy()

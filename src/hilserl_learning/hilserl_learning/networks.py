@@ -2,8 +2,8 @@
 """Encoder, policy and critic ensemble.
 
 Dense weights are stored (in, out) with a leading member axis where several networks run side by side, so
-that an ensemble (or the heads of all cameras) is one batched matmul. The original's grasp critic is not
-here: it belongs to tasks with a learned gripper, and grippers are fixed so far.
+that an ensemble (or the heads of all cameras) is one batched matmul. `grasp_critic` holds the network of
+learned grippers.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hilserl_learning.learner_config import LearnerConfig
 from hilserl_learning.noise import uniform
-from hilserl_learning.profiles import LearnerConfig
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": F.relu}
 
@@ -135,12 +135,12 @@ class Policy(nn.Module):
     def __init__(self, cfg: LearnerConfig, size_in: int):
         super().__init__()
         self.layers = normed_layers(cfg, 1, size_in)
-        self.mean = DenseHead(cfg.hidden[-1], cfg.action_dim)
-        self.log_std = DenseHead(cfg.hidden[-1], cfg.action_dim)
+        self.mean = DenseHead(cfg.hidden[-1], cfg.policy_dim)
+        self.log_std = DenseHead(cfg.hidden[-1], cfg.policy_dim)
         self.std_range = (cfg.std_min, cfg.std_max)
 
     def forward(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
-        """encoded [B, n] -> mean, std, both [B, action_dim]."""
+        """encoded [B, n] -> mean, std, both [B, policy_dim]."""
         hidden = self.layers(encoded)
         return self.mean(hidden), self.log_std(hidden).exp().clamp(*self.std_range)
 
@@ -151,13 +151,13 @@ class CriticEnsemble(nn.Module):
     def __init__(self, cfg: LearnerConfig, size_in: int):
         super().__init__()
         self.members = cfg.ensemble_size
-        self.layers = normed_layers(cfg, self.members, size_in + cfg.action_dim)
+        self.layers = normed_layers(cfg, self.members, size_in + cfg.policy_dim)
         heads = 1 if cfg.shared_final_layer else self.members
         self.weight = xavier_uniform(heads, cfg.hidden[-1], 1)
         self.bias = nn.Parameter(torch.zeros(heads, 1, 1))
 
     def forward(self, encoded: Tensor, action: Tensor) -> Tensor:
-        """encoded [B, n], action [B, a] -> values [members, B]."""
+        """encoded [B, n], policy action [B, policy_dim] -> values [members, B]."""
         x = torch.cat([encoded, action], -1)
         hidden = self.layers(x.expand(self.members, *x.shape))
         return (torch.matmul(hidden, self.weight) + self.bias).squeeze(-1)
@@ -176,7 +176,9 @@ class DenseHead(nn.Module):
         return torch.addmm(self.bias, x, self.weight)
 
 
-def normed_layers(cfg: LearnerConfig, members: int, size_in: int) -> nn.Sequential:
-    """The hidden layers of policy and critic: Dense -> LayerNorm -> activation each."""
-    pairs = itertools.pairwise((size_in, *cfg.hidden))
+def normed_layers(
+    cfg: LearnerConfig, members: int, size_in: int, hidden: tuple[int, ...] | None = None
+) -> nn.Sequential:
+    """Hidden layers (default: cfg.hidden) of policy and critics: Dense -> LayerNorm -> activation each."""
+    pairs = itertools.pairwise((size_in, *(cfg.hidden if hidden is None else hidden)))
     return nn.Sequential(*(NormedDense(members, a, b, cfg.activation, cfg.layer_norm_eps) for a, b in pairs))

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RLPD on soft actor-critic (original: serl_launcher/agents/continuous/sac.py).
+"""RLPD on soft actor-critic, with a grasp critic where grippers are learned.
 
-All losses of one update are differentiated at the same parameters and then applied, each by its own Adam,
-as in the original. Gradient routes: picture heads learn from the critic only; the proprioception layer
-from critic and actor; the actor loss does not touch the critic.
+Original: serl_launcher/agents/continuous/sac.py, sac_hybrid_single.py and sac_hybrid_dual.py. All losses of
+one update are differentiated at the same parameters and then applied, each by its own Adam, as there.
+Gradient routes: picture heads learn from critic and grasp critic; the proprioception layer from both and
+the actor; the actor loss does not touch the critics.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -18,12 +20,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hilserl_learning import tensors
+from hilserl_learning import schedule, tensors
 from hilserl_learning.distributions import sample_with_log_prob
 from hilserl_learning.errors import LearningError
+from hilserl_learning.grasp_critic import ActionAssembler, GraspCritic
+from hilserl_learning.learner_config import LearnerConfig, differences
 from hilserl_learning.networks import CriticEnsemble, Encoder, Policy
 from hilserl_learning.noise import ShardGenerator, normal
-from hilserl_learning.profiles import LearnerConfig, differences
 from hilserl_learning.replay import Batch
 
 
@@ -54,7 +57,7 @@ class FeatureSource(Protocol):
 
 
 class RLPDAgent:
-    """Policy, critic ensemble, targets, temperature and their optimizers."""
+    """Policy, critic ensemble, grasp critic if any, their targets, temperature and their optimizers."""
 
     def __init__(
         self,
@@ -89,41 +92,46 @@ class RLPDAgent:
             self.encoder = Encoder(cfg)
             self.policy = Policy(cfg, self.encoder.output_dim)
             self.critic = CriticEnsemble(cfg, self.encoder.output_dim)
-        self.target_encoder = Encoder(cfg)
-        self.target_critic = CriticEnsemble(cfg, self.encoder.output_dim)
-        self.target_encoder.load_state_dict(self.encoder.state_dict())
-        self.target_critic.load_state_dict(self.critic.state_dict())
-        for module in self._modules().values():
-            module.to(self.device)
-        for target in (self.target_encoder, self.target_critic):
-            target.requires_grad_(False)
+            self.grasp_critic = GraspCritic(cfg, self.encoder.output_dim) if cfg.grasp_actions else None
+        self.target_encoder = copy.deepcopy(self.encoder)
+        self.target_critic = copy.deepcopy(self.critic)
+        self.target_grasp_critic = copy.deepcopy(self.grasp_critic)
+        self.assembler = ActionAssembler(cfg).to(self.device)
+        for name, module in self._modules().items():
+            module.to(self.device).requires_grad_(not name.startswith("target"))
         raw = math.log(math.expm1(cfg.temperature_init))  # inverse of softplus
         self.raw_temperature = torch.tensor(raw, device=self.device, requires_grad=True)
         self._collect_parameters()
 
     def _collect_parameters(self) -> None:
         cfg = self.cfg
-        shared = list(self.encoder.parameters())
+        heads = list(self.encoder.parameters())
         proprio = [] if self.encoder.proprio is None else list(self.encoder.proprio.parameters())
-        self._critic_parameters = shared + list(self.critic.parameters())
-        self._actor_parameters = proprio + list(self.policy.parameters())
-        self._online = [p.data for p in self._critic_parameters]
-        self._target = [p.data for m in (self.target_encoder, self.target_critic) for p in m.parameters()]
+        groups: dict[str, list[Tensor]] = {
+            "critic": [*heads, *self.critic.parameters()],
+            "actor": [*proprio, *self.policy.parameters()],
+            "temperature": [self.raw_temperature],
+        }
+        if self.grasp_critic is not None:
+            groups["grasp_critic"] = [*heads, *self.grasp_critic.parameters()]
         options: dict[str, Any] = {
-            "lr": cfg.learning_rate,
+            "lr": schedule.learning_rate(cfg, 0),
             "betas": (cfg.adam_beta1, cfg.adam_beta2),
             "eps": cfg.adam_eps,
             "fused": True,
         }
-        self.optimizers = {
-            "critic": torch.optim.Adam(self._critic_parameters, **options),
-            "actor": torch.optim.Adam(self._actor_parameters, **options),
-            "temperature": torch.optim.Adam([self.raw_temperature], **options),
-        }
+        self._parameters = groups
+        self.optimizers = {name: torch.optim.Adam(group, **options) for name, group in groups.items()}
+        modules = self._modules()
+        followed = [name for name in modules if f"target_{name}" in modules]
+        self._online = [p.data for name in followed for p in modules[name].parameters()]
+        self._target = [p.data for name in followed for p in modules[f"target_{name}"].parameters()]
 
     def _modules(self) -> dict[str, nn.Module]:
-        names = ("encoder", "policy", "critic", "target_encoder", "target_critic")
-        return {name: getattr(self, name) for name in names}
+        names = ("encoder", "policy", "critic", "grasp_critic")
+        targets = ("target_encoder", "target_critic", "target_grasp_critic")
+        found = {name: getattr(self, name) for name in (*names, *targets)}
+        return {name: module for name, module in found.items() if module is not None}
 
     # --- losses -----------------------------------------------------------------------------------------
 
@@ -150,34 +158,88 @@ class RLPDAgent:
         return sample_with_log_prob(mean, std, noise)
 
     @torch.no_grad()
-    def critic_target(self, batch: Batch, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def critic_target(
+        self, batch: Batch, noise: Tensor | None = None, next_encoded: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """y = r + gamma * mask * min over target members of Q'(s', a'), and log-prob of a'; both [B].
 
-        No entropy in the backup, as in the original.
+        The minimum is over all members, or over `subset_size` random ones (REDQ). No entropy in the backup,
+        as in the original. `batch.discount` replaces gamma where the reward is a sum over several steps.
+
+        Args:
+            next_encoded: the target encoder's output of the next observations, if it is known already.
         """
         action, log_prob = self.sample_action(batch.next_features, batch.next_state, noise)
-        encoded = self.target_encoder(batch.next_features, batch.next_state)
-        value = self.target_critic(encoded, action).amin(0)
-        mask = 1.0 - batch.terminated
-        if not self.cfg.bootstrap_truncated:
-            mask = mask * (1.0 - batch.truncated)
-        target = torch.addcmul(batch.reward, mask, value, value=self.cfg.discount)
+        if next_encoded is None:
+            next_encoded = self.target_encoder(batch.next_features, batch.next_state)
+        values = self.target_critic(next_encoded, action)
+        target = self._bootstrapped(batch, batch.reward, self._random_members(values).amin(0))
         if self.cfg.clip_target is not None:
             target = target.clamp(*self.cfg.clip_target)
         return target, log_prob
 
-    def critic_loss(self, batch: Batch, target: Tensor) -> tuple[Tensor, Tensor]:
+    def _random_members(self, values: Tensor) -> Tensor:
+        """`subset_size` different members of values [members, B], the same for the whole batch."""
+        if self.cfg.subset_size in (None, len(values)):
+            return values
+        order = torch.rand(len(values), generator=self.generator, device=values.device).argsort()
+        return values.index_select(0, order[: self.cfg.subset_size])
+
+    def _bootstrapped(self, batch: Batch, reward: Tensor, next_value: Tensor) -> Tensor:
+        """reward + discount * mask * next_value, [B]."""
+        mask = 1.0 - batch.terminated
+        if not self.cfg.bootstrap_truncated:
+            mask = mask * (1.0 - batch.truncated)
+        if batch.discount is None:
+            return torch.addcmul(reward, mask, next_value, value=self.cfg.discount)
+        return torch.addcmul(reward, mask * batch.discount, next_value)
+
+    def critic_loss(
+        self, batch: Batch, target: Tensor, encoded: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Mean over members and batch of (Q - y)^2, and the values [members, B]."""
-        values = self.critic(self.encoder(batch.features, batch.state), batch.action)
+        if encoded is None:
+            encoded = self.encoder(batch.features, batch.state)
+        values = self.critic(encoded, self.assembler.continuous(batch.action))
         return (values - target).square().mean(), values
 
-    def actor_loss(self, batch: Batch, noise: Tensor | None = None) -> Tensor:
+    @torch.no_grad()
+    def grasp_target(self, batch: Batch, next_encoded: Tensor | None = None) -> Tensor:
+        """y = r + penalty + gamma * mask * Q'(s', argmax over a of Q(s', a)), [B].
+
+        The penalty of useless gripper commands is in this reward only. Of `clip_target` only the upper bound
+        holds: penalties take the value below the rewards' lower one.
+        """
+        assert self.grasp_critic is not None
+        assert self.target_grasp_critic is not None
+        if next_encoded is None:
+            next_encoded = self.target_encoder(batch.next_features, batch.next_state)
+        online = self.grasp_critic(self.encoder(batch.next_features, batch.next_state))
+        best = online.argmax(-1, keepdim=True)
+        value = self.target_grasp_critic(next_encoded).gather(-1, best)[:, 0]
+        reward = batch.reward if batch.grasp_penalty is None else batch.reward + batch.grasp_penalty
+        target = self._bootstrapped(batch, reward, value)
+        return target if self.cfg.clip_target is None else target.clamp(max=self.cfg.clip_target[1])
+
+    def grasp_loss(
+        self, batch: Batch, target: Tensor, encoded: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Mean over the batch of (Q(s, executed command) - y)^2, and the values [B, commands]."""
+        assert self.grasp_critic is not None
+        if encoded is None:
+            encoded = self.encoder(batch.features, batch.state)
+        values = self.grasp_critic(encoded)
+        taken = values.gather(-1, self.assembler.grasp_index(batch.action)[:, None])[:, 0]
+        return (taken - target).square().mean(), values
+
+    def actor_loss(self, batch: Batch, noise: Tensor | None = None, encoded: Tensor | None = None) -> Tensor:
         """Mean of alpha * log-prob minus the *mean* of the ensemble (the original; not its minimum)."""
         action, log_prob = self.sample_action(batch.features, batch.state, noise)
         with torch.no_grad():
-            encoded = self.encoder(batch.features, batch.state)
+            if encoded is None:
+                encoded = self.encoder(batch.features, batch.state)
             alpha = self.temperature
-        return (alpha * log_prob - self.critic(encoded, action).mean(0)).mean()
+        return (alpha * log_prob - self.critic(encoded.detach(), action).mean(0)).mean()
 
     def temperature_loss(self, next_log_prob: Tensor) -> Tensor:
         """alpha * (entropy - target), entropy estimated on the next observations."""
@@ -205,38 +267,70 @@ class RLPDAgent:
     ) -> dict[str, Tensor]:
         """Critic step, with actor and temperature steps if asked, then the target update."""
         batch = self._with_features(batch)
-        target, next_log_prob = self.critic_target(batch, noise_next)
-        critic_loss, values = self.critic_loss(batch, target)
-        gradients = {"critic": torch.autograd.grad(critic_loss, self._critic_parameters)}
+        gradients, metrics = self.gradients(batch, with_actor, noise_next, noise_pi)
+        if self.average is not None:
+            gradients, metrics = self.average(gradients, metrics)
+        rate = schedule.learning_rate(self.cfg, self.gradient_steps)
+        for name, gradient in gradients.items():
+            self._apply(name, gradient, rate)
+        self.update_target()
+        self.gradient_steps += 1
+        return metrics
+
+    def gradients(
+        self,
+        batch: Batch,
+        with_actor: bool,
+        noise_next: Tensor | None = None,
+        noise_pi: Tensor | None = None,
+    ) -> tuple[dict[str, tuple[Tensor, ...]], dict[str, Tensor]]:
+        """Gradient of every loss at the current parameters, in the order of its optimizer's; and metrics."""
+        encoded = self.encoder(batch.features, batch.state)
+        with torch.no_grad():
+            next_encoded = self.target_encoder(batch.next_features, batch.next_state)
+        target, next_log_prob = self.critic_target(batch, noise_next, next_encoded)
+        critic_loss, values = self.critic_loss(batch, target, encoded)
+        losses = {"critic": critic_loss}
         metrics = {
             "critic_loss": critic_loss.detach(),
             "q": values.detach().mean(),
             "target_q": target.mean(),
         }
-        if with_actor:
-            actor_loss = self.actor_loss(batch, noise_pi)
-            temperature_loss = self.temperature_loss(next_log_prob)
+        if self.grasp_critic is not None:
+            grasp_target = self.grasp_target(batch, next_encoded)
+            losses["grasp_critic"], values = self.grasp_loss(batch, grasp_target, encoded)
             metrics |= {
-                "actor_loss": actor_loss.detach(),
+                "grasp_critic_loss": losses["grasp_critic"].detach(),
+                "grasp_q": values.detach().mean(),
+            }
+        if with_actor:
+            losses["actor"] = self.actor_loss(batch, noise_pi, encoded)
+            losses["temperature"] = self.temperature_loss(next_log_prob)
+            metrics |= {
+                "actor_loss": losses["actor"].detach(),
                 "temperature": self.temperature.detach(),
                 "entropy": -next_log_prob.mean(),
             }
-            gradients["actor"] = torch.autograd.grad(actor_loss, self._actor_parameters)
-            gradients["temperature"] = torch.autograd.grad(temperature_loss, [self.raw_temperature])
-        elif self.cfg.step_skipped_losses:
-            gradients["actor"] = tuple(torch.zeros_like(p) for p in self._actor_parameters)
-            gradients["temperature"] = (torch.zeros_like(self.raw_temperature),)
-        if self.average is not None:
-            gradients, metrics = self.average(gradients, metrics)
-        for name, gradient in gradients.items():
-            self._apply(name, gradient)
-        self.update_target()
-        self.gradient_steps += 1
-        return metrics
+        return self._differentiate(losses), metrics
 
-    def _apply(self, name: str, gradients: tuple[Tensor, ...]) -> None:
+    def _differentiate(self, losses: dict[str, Tensor]) -> dict[str, tuple[Tensor, ...]]:
+        """Gradients by loss; zeros for skipped losses whose Adam steps all the same."""
+        encoded_twice = self.grasp_critic is not None
+        found = {
+            name: torch.autograd.grad(
+                loss, self._parameters[name], retain_graph=encoded_twice and name == "critic"
+            )
+            for name, loss in losses.items()
+        }
+        if self.cfg.step_skipped_losses:
+            for name, parameters in self._parameters.items():
+                found.setdefault(name, tuple(torch.zeros_like(p) for p in parameters))
+        return found
+
+    def _apply(self, name: str, gradients: tuple[Tensor, ...], rate: float) -> None:
         optimizer = self.optimizers[name]
-        for parameter, gradient in zip(optimizer.param_groups[0]["params"], gradients, strict=True):
+        optimizer.param_groups[0]["lr"] = rate
+        for parameter, gradient in zip(self._parameters[name], gradients, strict=True):
             parameter.grad = gradient
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -266,18 +360,26 @@ class RLPDAgent:
     def act(
         self, state: NDArray[Any], features: NDArray[Any] | None, deterministic: bool = False
     ) -> NDArray[np.float32]:
-        """Action float32 (a,) in [-1, 1] for one observation: state (n,), features (feature_dim,) or None."""
+        """Environment action float32 (action_dim,) in [-1, 1] for one observation, grippers included.
+
+        Args:
+            state: (state_dim,); features: (feature_dim,) or None.
+            deterministic: tanh of the mean instead of a sample. The gripper command is always the best one.
+        """
         state_row = torch.as_tensor(state, dtype=torch.float32, device=self.device)[None]
         given = np.zeros(0, np.float32) if features is None else features
         feature_row = torch.as_tensor(given, dtype=torch.float32, device=self.device)[None]
-        mean, std = self.policy(self.policy_input(feature_row, state_row))
+        encoded = self.policy_input(feature_row, state_row)
+        mean, std = self.policy(encoded)
         if not deterministic:
             mean = mean + std * torch.randn(mean.shape, generator=self.generator, device=self.device)
-        return mean.tanh()[0].cpu().numpy()
+        grasp_values = None if self.grasp_critic is None else self.grasp_critic(encoded)
+        return self.assembler.join(mean.tanh(), grasp_values)[0].cpu().numpy()
 
     def policy_state_dict(self) -> dict[str, Tensor]:
-        """Only what an actor needs: encoder heads and policy; no trunk, no critics."""
-        return nn.ModuleDict({"encoder": self.encoder, "policy": self.policy}).state_dict()
+        """Only what an actor needs: encoder heads, policy and grasp critic; no trunk, no other critics."""
+        needed = {"encoder", "policy", "grasp_critic"}
+        return nn.ModuleDict({k: v for k, v in self._modules().items() if k in needed}).state_dict()
 
     def policy_safetensors(self) -> bytes:
         """The policy with its config as one blob for `ActorPolicy.from_safetensors`."""

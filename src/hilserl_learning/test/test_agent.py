@@ -30,7 +30,7 @@ def random_batch(cfg: LearnerConfig, seed: int = 0) -> Batch:
 
 
 def test_unknown_profile_and_key_list_the_good_ones():
-    with pytest.raises(LearningError, match="original, fast"):
+    with pytest.raises(LearningError, match="original, default, fast"):
         profile("quick", state_dim=1, action_dim=1)
     with pytest.raises(LearningError, match=r"learner key 'gama' is unknown.*discount"):
         profile("fast", gama=0.9, **SMALL)
