@@ -91,7 +91,7 @@ def normed_leaves(layer, dense: str, norm: str):
     yield f"{norm}/bias", layer.norm_bias, None, "plain"
 
 
-def agent_leaves(encoder, policy, critic, keys: list[str]):
+def agent_leaves(encoder, policy, critic, grasp_critic, keys: list[str]):
     """Where every parameter of the original's tree lives here."""
     yield from image_head_leaves(encoder.pool, encoder.bottleneck, "modules_actor/encoder", keys)
     base = "modules_actor/encoder"
@@ -109,6 +109,13 @@ def agent_leaves(encoder, policy, critic, keys: list[str]):
         yield from normed_leaves(layer, f"{base}/Dense_{i}", f"{base}/LayerNorm_{i}")
     yield "modules_critic/Dense_0/kernel", critic.weight, None, "plain"
     yield "modules_critic/Dense_0/bias", critic.bias, None, "plain"
+    if grasp_critic is not None:
+        base = "modules_grasp_critic"
+        layer = grasp_critic.layers[0]
+        yield from normed_leaves(layer, f"{base}/network/Dense_0", f"{base}/network/LayerNorm_0")
+        for name, head in (("network/Dense_1", grasp_critic.last_hidden), ("Dense_0", grasp_critic.values)):
+            yield f"{base}/{name}/kernel", head.weight, None, "plain"
+            yield f"{base}/{name}/bias", head.bias, None, "plain"
 
 
 def load(leaves, values: dict[str, np.ndarray]) -> None:
@@ -135,5 +142,7 @@ def head16(value: np.ndarray) -> np.ndarray:
 
 
 def trunk_tree(case: str, prefix: str) -> dict[str, np.ndarray]:
-    marker = f"{prefix}/encoder_wrist_1/pretrained_encoder/"
-    return {k.removeprefix(marker): v for k, v in params(case).items() if k.startswith(marker)}
+    """The trunk's weights by their names in the published file; they are listed under one of the cameras."""
+    marker = "/pretrained_encoder/"
+    found = {k: v for k, v in params(case).items() if k.startswith(prefix) and marker in k}
+    return {k.partition(marker)[2]: v for k, v in found.items()}

@@ -1,92 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cases A (RAM insertion, plain SAC) and F (target update): the `original` profile."""
+"""Profile `original` against the original's numbers: plain SAC (A: RAM insertion), with the grasp critic of
+one gripper (B: USB) and of two (C: handover), and the target update (F)."""
 
 import numpy as np
 import pytest
 import torch
-from golden_fixtures import agent_leaves, batch, fingerprint, head16, load, outputs, params, read, trunk_tree
+from golden_agents import golden_case
+from golden_fixtures import batch, fingerprint, head16, outputs, params, read
 
-from hilserl_learning.perception import Perception
-from hilserl_learning.pretrained import flax_to_torch
-from hilserl_learning.profiles import profile
-from hilserl_learning.replay import Batch
+from hilserl_learning.actor_policy import ActorPolicy
+from hilserl_learning.grasp_critic import decode_grasp, encode_grasp
 from hilserl_learning.sac import RLPDAgent
 
-KEYS = ["wrist_1", "wrist_2"]
-GOLD = outputs("A")
-PATHS = list(params("A"))
+
+@pytest.fixture(params=["A", "B", "C"])
+def case(request):
+    return golden_case(request.param)
 
 
-@pytest.fixture(scope="module")
-def perception():
-    torch.set_num_threads(1)
-    perception = Perception(2, "maps", width=1.0)
-    perception.trunk.load_state_dict(flax_to_torch(trunk_tree("A", "modules_actor/encoder")))
-    return perception
+@pytest.fixture(params=["B", "C"])
+def grasp_case(request):
+    return golden_case(request.param)
 
 
-@pytest.fixture(scope="module")
-def golden_batch(perception):
-    b = batch("A")
-    maps = {k: perception.encode(np.stack([b[f"{k}/{c}"] for c in KEYS], 1)) for k in ("obs", "next")}
-    t = {k: torch.from_numpy(v) for k, v in b.items() if v.dtype == np.float32}
-    return Batch(
-        t["obs/state"],
-        torch.from_numpy(maps["obs"]),
-        t["actions"],
-        t["rewards"],
-        1.0 - t["masks"],
-        torch.zeros(8),
-        t["next/state"],
-        torch.from_numpy(maps["next"]),
-    )
-
-
-@pytest.fixture
-def agent():
-    # Dropout and augmentation are off in the reference numbers.
-    cfg = profile("original", state_dim=19, action_dim=6, encoder_dropout=0.0, augmentation="none")
-    agent = RLPDAgent(cfg, seed=3)
-    load(agent_leaves(agent.encoder, agent.policy, agent.critic, KEYS), params("A"))
-    load(agent_leaves(agent.target_encoder, None, agent.target_critic, KEYS), params("A", target=True))
-    with torch.no_grad():
-        agent.raw_temperature.fill_(float(params("A")["modules_temperature/lagrange"]))
-    return agent
-
-
-def noise(name: str) -> torch.Tensor:
-    return torch.from_numpy(batch("A")[name])
-
-
-def close(ours, key: str, atol: float) -> None:
-    ours = ours.detach().numpy() if isinstance(ours, torch.Tensor) else ours
-    np.testing.assert_allclose(ours, GOLD[key], rtol=0, atol=atol, err_msg=key)
-
-
-def test_inputs_are_regenerated_exactly():
+def test_inputs_are_regenerated_exactly(case):
     for target, key in ((False, "fp/params"), (True, "fp/target")):
-        ours = np.stack([fingerprint(v) for v in params("A", target).values()])
-        np.testing.assert_allclose(ours, GOLD[key], rtol=1e-6)
-    for name, value in batch("A").items():
-        np.testing.assert_allclose(fingerprint(value), GOLD[f"fp/batch/{name}"], rtol=1e-6)
+        ours = np.stack([fingerprint(v) for v in params(case.name, target).values()])
+        np.testing.assert_allclose(ours, case.gold[key], rtol=1e-6)
+    for name, value in batch(case.name).items():
+        np.testing.assert_allclose(fingerprint(value), case.gold[f"fp/batch/{name}"], rtol=1e-6)
 
 
-def test_profile_is_the_one_of_the_fixture(agent):
-    assert agent.cfg.discount == 0.97
-    assert agent.cfg.target_rate == 0.005
-    assert agent.cfg.entropy_target == -3.0
-    assert agent.cfg.shared_final_layer
-    raw_init = RLPDAgent(agent.cfg, seed=0).raw_temperature
-    close(raw_init, "temperature_raw_init", 1e-5)
+def test_profile_is_the_one_of_the_fixture(case):
+    cfg = case.agent().cfg
+    assert cfg.target_rate == case.spec["tau"]
+    assert cfg.entropy_target == case.spec["target_entropy"]
+    assert cfg.policy_dim == case.spec["policy_dim"]
+    assert cfg.grasp_actions == {"A": 0, "B": 3, "C": 9}[case.name]
+    assert cfg.shared_final_layer
+    golden_case("A").close(RLPDAgent(cfg, seed=0).raw_temperature, "temperature_raw_init", 1e-5)
 
 
 def record(module, seen: dict, name: str):
     return module.register_forward_hook(lambda _module, _inputs, out: seen.update({name: out[0].clone()}))
 
 
-@pytest.mark.parametrize("camera", KEYS)
-def test_trunk_stage_by_stage(perception, camera):
-    trunk, seen = perception.trunk, {}
+@pytest.mark.parametrize("camera", ["wrist_1", "wrist_2"])
+def test_trunk_stage_by_stage(camera):
+    case = golden_case("A")
+    trunk, seen = case.perception.trunk, {}
     layers = {"conv_init": trunk.conv_init, "norm_init": trunk.norm_init}
     layers |= {f"ResNetBlock_{n}": block for n, block in enumerate(trunk.blocks)}
     hooks = [record(module, seen, name) for name, module in layers.items()]
@@ -96,153 +58,188 @@ def test_trunk_stage_by_stage(perception, camera):
     assert list(seen) == list(layers)
     # The reference file holds camera 1's norm_init for camera 2 as well; the layers around it are camera 2's.
     if camera == "wrist_2":
-        assert np.array_equal(GOLD["stage/wrist_2/norm_init"], GOLD["stage/wrist_1/norm_init"])
+        assert np.array_equal(case.gold["stage/wrist_2/norm_init"], case.gold["stage/wrist_1/norm_init"])
         del seen["norm_init"]
     for name, value in seen.items():  # of image 0
         picks = [value[:8, 0, 0], value[:8, -1, -1], value[:8, 1, 2]]
         ours = torch.cat([value.mean()[None], value.std(unbiased=False)[None], *picks])
-        close(ours, f"stage/{camera}/{name}", 1e-4)
-    close(maps[0].permute(1, 2, 0), f"trunk/{camera}", 1e-4)
-    close(torch.stack([maps.mean(), maps.std(unbiased=False), maps.max()]), f"trunk_stats/{camera}", 1e-4)
+        case.close(ours, f"stage/{camera}/{name}", 1e-4)
+    case.close(maps[0].permute(1, 2, 0), f"trunk/{camera}", 1e-4)
+    case.close(
+        torch.stack([maps.mean(), maps.std(unbiased=False), maps.max()]), f"trunk_stats/{camera}", 1e-4
+    )
 
 
-def test_trunk_probe_of_norm_eps_and_padding(perception):
+def test_trunk_probe_of_norm_eps_and_padding():
+    case = golden_case("A")
     flat = np.broadcast_to(np.array([124, 116, 104], np.uint8), (1, 128, 128, 3)).copy()
-    close(perception.trunk(torch.from_numpy(flat))[0].permute(1, 2, 0), "probe/const_image_trunk", 5e-4)
+    case.close(
+        case.perception.trunk(torch.from_numpy(flat))[0].permute(1, 2, 0), "probe/const_image_trunk", 5e-4
+    )
 
 
-def test_embeddings_and_encoder(agent, golden_batch, perception):
-    pooled = agent.encoder.pool(golden_batch.features)
+def test_embeddings_and_encoder(case):
+    agent = case.agent()
+    maps = case.batch.features.view(8, len(case.keys), 512, 16)
+    pooled = agent.encoder.pool(case.batch.features)
     heads = agent.encoder.bottleneck(pooled)
-    for i, camera in enumerate(KEYS):
-        close(pooled[i, 0], f"pool/{camera}", 1e-4)
-        close(heads[i], f"embedding/{camera}", 5e-5)
-    close(agent.encoder(golden_batch.features, golden_batch.state), "encoder", 5e-5)
+    for i, camera in enumerate(case.keys):
+        channels = case.gold[f"trunk/{camera}"].shape[-1]
+        trunk = maps[0, i, :channels].reshape(channels, 4, 4).permute(1, 2, 0)
+        case.close(trunk, f"trunk/{camera}", 1e-4)
+        case.close(pooled[i, 0, : len(case.gold[f"pool/{camera}"])], f"pool/{camera}", 1e-4)
+        case.close(heads[i], f"embedding/{camera}", 5e-5)
+    case.close(agent.encoder(case.batch.features, case.batch.state), "encoder", 5e-5)
+
+
+def test_encoder_probe_of_norm_eps():
+    case = golden_case("A")
     flat = np.broadcast_to(np.array([124, 116, 104], np.uint8), (1, 2, 128, 128, 3)).copy()
-    probe = agent.encoder(torch.from_numpy(perception.encode(flat)), torch.zeros(1, 19))[0]
-    close(probe, "probe/const_image_zero_state_encoder", 5e-4)
-    np.testing.assert_allclose(
-        probe[-64:].detach().numpy(), GOLD["probe/const_image_zero_state_encoder"][-64:], rtol=0, atol=2e-5
-    )
+    features = torch.from_numpy(case.perception.encode(flat))
+    probe = case.agent().encoder(features, torch.zeros(1, 19))[0]
+    case.close(probe, "probe/const_image_zero_state_encoder", 5e-4)
+    gold = case.gold["probe/const_image_zero_state_encoder"][-64:]
+    np.testing.assert_allclose(probe[-64:].detach().numpy(), gold, rtol=0, atol=2e-5)
 
 
-def test_policy(agent, golden_batch):
-    mean, std = agent.policy(agent.policy_input(golden_batch.features, golden_batch.state))
-    close(mean, "policy_mean", 5e-5)
-    close(std, "policy_std", 5e-5)
-    close(mean.tanh(), "policy_mode", 5e-5)
-    mean, std = agent.policy(agent.policy_input(golden_batch.next_features, golden_batch.next_state))
-    close(mean, "next_mean", 5e-5)
-    close(std, "next_std", 5e-5)
-    action, log_prob = agent.sample_action(golden_batch.features, golden_batch.state, noise("noise_pi"))
-    close(action, "pi_action", 5e-5)
-    close(log_prob, "pi_log_prob", 1e-4)
-    agent.policy.log_std.bias.data.copy_(torch.from_numpy(GOLD["probe/std_clip_bias"]))
-    close(
-        agent.policy(agent.policy_input(golden_batch.features, golden_batch.state))[1],
-        "probe/std_clip_std",
-        5e-4,
-    )
+def test_policy(case):
+    agent, b = case.agent(), case.batch
+    mean, std = agent.policy(agent.policy_input(b.features, b.state))
+    case.close(mean, "policy_mean", 5e-5)
+    case.close(std, "policy_std", 5e-5)
+    case.close(mean.tanh(), "policy_mode", 5e-5)
+    mean, std = agent.policy(agent.policy_input(b.next_features, b.next_state))
+    case.close(mean, "next_mean", 5e-5)
+    case.close(std, "next_std", 5e-5)
+    action, log_prob = agent.sample_action(b.features, b.state, case.inputs["noise_pi"])
+    case.close(action, "pi_action", 5e-5)
+    case.close(log_prob, "pi_log_prob", 1e-4)
 
 
-def test_critic_and_target(agent, golden_batch):
-    close(agent.temperature, "temperature", 1e-6)
-    encoded = agent.encoder(golden_batch.features, golden_batch.state)
-    close(agent.critic(encoded, golden_batch.action), "critic_q", 5e-5)
-    action, log_prob = agent.sample_action(
-        golden_batch.next_features, golden_batch.next_state, noise("noise_next")
-    )
-    close(action, "next_action", 5e-5)
-    close(log_prob, "next_log_prob", 1e-4)
-    next_encoded = agent.target_encoder(golden_batch.next_features, golden_batch.next_state)
-    close(agent.target_critic(next_encoded, action), "target_next_q", 5e-5)
-    close(agent.critic_target(golden_batch, noise("noise_next"))[0], "target_y", 5e-5)
-    pi_action, _ = agent.sample_action(golden_batch.features, golden_batch.state, noise("noise_pi"))
-    close(agent.critic(encoded, pi_action), "pi_q", 5e-5)
+def test_std_is_clipped():
+    case = golden_case("A")
+    agent = case.agent()
+    agent.policy.log_std.bias.data.copy_(torch.from_numpy(case.gold["probe/std_clip_bias"]))
+    std = agent.policy(agent.policy_input(case.batch.features, case.batch.state))[1]
+    case.close(std, "probe/std_clip_std", 5e-4)
 
 
-def all_leaves(agent):
-    return list(agent_leaves(agent.encoder, agent.policy, agent.critic, KEYS))
+def test_critic_and_target(case):
+    agent, b = case.agent(), case.batch
+    case.close(agent.temperature, "temperature", 1e-6)
+    encoded = agent.encoder(b.features, b.state)
+    case.close(agent.critic(encoded, agent.assembler.continuous(b.action)), "critic_q", 5e-5)
+    action, log_prob = agent.sample_action(b.next_features, b.next_state, case.inputs["noise_next"])
+    case.close(action, "next_action", 5e-5)
+    case.close(log_prob, "next_log_prob", 1e-4)
+    next_encoded = agent.target_encoder(b.next_features, b.next_state)
+    case.close(agent.target_critic(next_encoded, action), "target_next_q", 5e-5)
+    case.close(agent.critic_target(b, case.inputs["noise_next"])[0], "target_y", 5e-5)
+    pi_action, _ = agent.sample_action(b.features, b.state, case.inputs["noise_pi"])
+    case.close(agent.critic(encoded, pi_action), "pi_q", 5e-5)
 
 
-def check_gradients(agent, loss: torch.Tensor, name: str, skip: str = "nothing") -> None:
-    """Norm and first elements of the gradient of every parameter; parameters off the route have none."""
-    tensors = {id(t): t for _, t, _, _ in all_leaves(agent)} | {0: agent.raw_temperature}
-    gradients = torch.autograd.grad(loss, list(tensors.values()), allow_unused=True)
-    of = {
-        id(t): torch.zeros_like(t) if g is None else g
-        for t, g in zip(tensors.values(), gradients, strict=True)
-    }
-    ours = read(all_leaves(agent), lambda t: of[id(t)])
-    ours["modules_temperature/lagrange"] = of[id(agent.raw_temperature)].numpy()
-    largest = GOLD[f"grad/{name}/norm"].max()
-    for row, path in enumerate(PATHS):
-        if path.startswith(skip):
-            assert GOLD[f"grad/{name}/norm"][row] == 0.0
-            continue
-        if "pretrained_encoder" in path:
-            assert GOLD[f"grad/{name}/norm"][row] == 0.0  # the trunk is frozen
-            continue
-        gold = GOLD[f"grad/{name}/norm"][row]
-        tolerance = max(1e-4 * gold, 1e-6 * largest)
-        assert abs(np.linalg.norm(ours[path]) - gold) <= tolerance, (name, path)
-        np.testing.assert_allclose(
-            head16(ours[path]), GOLD[f"grad/{name}/head"][row], rtol=0, atol=2e-5, err_msg=path
-        )
+def test_grasp_commands_to_index_and_back(grasp_case):
+    gold, grippers = grasp_case.gold, len(grasp_case.agent().cfg.grasp_columns)
+    commands = torch.from_numpy(gold["grasp_encode_in"]).reshape(-1, grippers)
+    np.testing.assert_array_equal(encode_grasp(commands).numpy(), gold["grasp_encode_out"])
+    indices = torch.arange(3**grippers)
+    np.testing.assert_array_equal(decode_grasp(indices, grippers).numpy(), gold["grasp_decode"])
+    assert torch.equal(encode_grasp(decode_grasp(indices, grippers)), indices)
+    index = grasp_case.agent().assembler.grasp_index(grasp_case.batch.action)
+    np.testing.assert_array_equal(index.numpy(), gold["grasp_index"])
 
 
-def test_losses_and_gradients(agent, golden_batch):
-    target, next_log_prob = agent.critic_target(golden_batch, noise("noise_next"))
-    critic_loss, _ = agent.critic_loss(golden_batch, target)
-    close(critic_loss, "loss/critic", 2e-5)
-    check_gradients(agent, critic_loss, "critic")
-    close(-next_log_prob.mean(), "entropy_next", 1e-4)
+def test_grasp_values_and_target(grasp_case):
+    agent, b = grasp_case.agent(), grasp_case.batch
+    grasp_case.close(agent.grasp_critic(agent.encoder(b.features, b.state)), "grasp_q", 5e-5)
+    following = agent.grasp_critic(agent.encoder(b.next_features, b.next_state))
+    grasp_case.close(following, "grasp_next_q", 5e-5)
+    np.testing.assert_array_equal(following.argmax(-1).numpy(), grasp_case.gold["grasp_best_next"])
+    target = agent.target_grasp_critic(agent.target_encoder(b.next_features, b.next_state))
+    grasp_case.close(target, "grasp_target_next_q", 5e-5)
+    # The reference tells double Q-learning from taking the target's own maximum.
+    assert (target.argmax(-1) != following.argmax(-1)).any()
+    grasp_case.close(agent.grasp_target(b), "grasp_target_y", 5e-5)
+
+
+def test_environment_action_holds_the_best_grasp(grasp_case):
+    agent, b = grasp_case.agent(), grasp_case.batch
+    actor = ActorPolicy.from_safetensors(agent.policy_safetensors())
+    for act in (
+        lambda i: agent.act(b.state[i], b.features[i], deterministic=True),
+        lambda i: actor.act(b.features[i].numpy(), b.state[i].numpy(), deterministic=True),
+    ):
+        grasp_case.close(np.stack([act(i) for i in range(8)]), "env_action_mode", 5e-5)
+
+
+def test_critic_and_temperature_losses_and_gradients(case):
+    agent, b = case.agent(), case.batch
+    target, next_log_prob = agent.critic_target(b, case.inputs["noise_next"])
+    critic_loss, _ = agent.critic_loss(b, target)
+    case.close(critic_loss, "loss/critic", 2e-5)
+    case.check_gradients(agent, critic_loss, "critic")
+    case.close(-next_log_prob.mean(), "entropy_next", 1e-4)
     temperature_loss = agent.temperature_loss(next_log_prob)
-    close(temperature_loss, "loss/temperature", 2e-5)
-    check_gradients(agent, temperature_loss, "temperature")
+    case.close(temperature_loss, "loss/temperature", 2e-5)
+    case.check_gradients(agent, temperature_loss, "temperature")
 
 
-def test_actor_loss_and_gradients(agent, golden_batch):
+def test_grasp_loss_and_gradients(grasp_case):
+    agent, b = grasp_case.agent(), grasp_case.batch
+    loss, _ = agent.grasp_loss(b, agent.grasp_target(b))
+    grasp_case.close(loss, "loss/grasp_critic", 2e-5)
+    grasp_case.check_gradients(agent, loss, "grasp_critic")
+
+
+def test_actor_loss_and_gradients(case):
     # Also flows into the critic here; `step` asks for the actor's gradients only, as the original does.
-    loss = agent.actor_loss(golden_batch, noise("noise_pi"))
-    close(loss, "loss/actor", 2e-5)
-    check_gradients(agent, loss, "actor", skip="modules_critic")
+    agent = case.agent()
+    loss = agent.actor_loss(case.batch, case.inputs["noise_pi"])
+    case.close(loss, "loss/actor", 2e-5)
+    case.check_gradients(agent, loss, "actor", skip="modules_critic")
     applied = sum(p.numel() for p in agent.optimizers["actor"].param_groups[0]["params"])
+    routed = (k.startswith("modules_actor/") and "/encoder_" not in k for k in case.paths)
     assert applied == sum(
-        v.size for k, v in params("A").items() if k.startswith("modules_actor/") and "encoder_wrist" not in k
+        params(case.name)[k].size for k, ours in zip(case.paths, routed, strict=True) if ours
     )
 
 
-def test_three_optimizer_steps(agent, golden_batch):
-    for number, with_actor in ((1, False), (2, True), (3, False)):
-        before = {k: v.copy() for k, v in read(all_leaves(agent)).items()}
-        agent.step(golden_batch, with_actor, noise("noise_next"), noise("noise_pi"))
-        ours = read(all_leaves(agent))
-        target = read(agent_leaves(agent.target_encoder, None, agent.target_critic, KEYS))
+@pytest.mark.parametrize(("name", "steps"), [("A", 3), ("B", 2)])
+def test_optimizer_steps(name, steps):
+    """Critic (and grasp critic) only, then all losses, then critic only."""
+    case = golden_case(name)
+    agent = case.agent()
+    for number, with_actor in list(enumerate((False, True, False), start=1))[:steps]:
+        before = {k: v.copy() for k, v in read(case.leaves(agent)).items()}
+        agent.step(case.batch, with_actor, case.inputs["noise_next"], case.inputs["noise_pi"])
+        ours, target = read(case.leaves(agent)), read(case.target_leaves(agent))
+        heads, target_heads = case.gold[f"update{number}/head"], case.gold[f"update{number}/target_head"]
         deviations = []
-        for row, path in enumerate(PATHS):
+        for row, path in enumerate(case.paths):
             if path not in ours:
                 continue
-            deviations.append(head16(ours[path]) - GOLD[f"update{number}/head"][row])
+            deviations.append(head16(ours[path]) - heads[row])
             if path in target:
-                deviations.append(head16(target[path]) - GOLD[f"update{number}/target_head"][row])
+                deviations.append(head16(target[path]) - target_heads[row])
             delta = np.linalg.norm(ours[path] - before[path])
-            gold = GOLD[f"update{number}/delta_norm"][row]
+            gold = case.gold[f"update{number}/delta_norm"][row]
             assert delta == pytest.approx(gold, rel=5e-3, abs=1e-6), (number, path)
+        assert len(ours) == sum("pretrained" not in p and "temperature" not in p for p in case.paths)
         deviation = np.abs(np.concatenate(deviations))
         assert deviation.max() < 2e-5
         assert np.mean(deviation < 2e-6) > 0.99
-        row = PATHS.index("modules_temperature/lagrange")
-        raw = float(agent.raw_temperature.detach())
-        assert raw == pytest.approx(GOLD[f"update{number}/head"][row][0], abs=2e-6)
+        row = case.paths.index("modules_temperature/lagrange")
+        assert float(agent.raw_temperature.detach()) == pytest.approx(heads[row][0], abs=2e-6)
 
 
-def test_target_update(agent):
-    gold = outputs("F")
+def test_target_update():
+    case, gold = golden_case("A"), outputs("F")
+    agent = case.agent()
     assert agent.cfg.target_rate == pytest.approx(float(gold["tau"]))
     agent.update_target()
-    ours = read(agent_leaves(agent.target_encoder, None, agent.target_critic, KEYS))
-    for row, path in enumerate(PATHS):
+    ours = read(case.target_leaves(agent))
+    for row, path in enumerate(case.paths):
         if path in ours:
             np.testing.assert_allclose(head16(ours[path]), gold["head"][row], rtol=0, atol=1e-6, err_msg=path)
             assert np.linalg.norm(ours[path]) == pytest.approx(gold["norm"][row], rel=1e-5)
