@@ -21,8 +21,7 @@ def transitions(short_run, folder, overrides):
     options = ("--task", "ram_insertion", "--run-dir", str(folder), "--seed", "5")
     result = bringup("run", "train", *options, *set_options((*SHORT, *overrides)), cwd=folder)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    newest = max((folder / "checkpoints").glob("*/online.npz"), key=lambda path: path.stat().st_mtime)
-    with np.load(newest) as buffer:
+    with np.load(folder / "checkpoints" / "latest" / "buffers" / "online.npz") as buffer:
         return {name: buffer[name] for name in ("state", "features", "action", "outcome", "next_slot")}
 
 

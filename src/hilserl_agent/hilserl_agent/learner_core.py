@@ -9,7 +9,13 @@ from typing import Any
 
 import torch
 
-from hilserl_agent.checkpoint import newest_checkpoint, read_checkpoint, remove_partial, write_checkpoint
+from hilserl_agent.checkpoint import (
+    About,
+    newest_checkpoint,
+    read_checkpoint,
+    remove_partial,
+    write_checkpoint,
+)
 from hilserl_agent.config import (
     encodes_in_update,
     keeps_images,
@@ -22,6 +28,7 @@ from hilserl_agent.intake import InsertRefused, TransitionIntake
 from hilserl_agent.messages import TransitionShape
 from hilserl_agent.policy_codec import ReceivedPolicy
 from hilserl_agent.policy_file import POLICY_FILE, newest_version, write_policy_file
+from hilserl_agent.training_episodes import TrainingEpisodes
 from hilserl_learning.replay import ReplayBuffer
 from hilserl_learning.sac import RLPDAgent, metrics_to_floats
 from hilserl_learning.sampling import RLPDSampler
@@ -29,6 +36,7 @@ from hilserl_msgs.msg import Transition
 from hilserl_task import Task
 
 CHECKPOINTS = "checkpoints"
+EPISODES = "episodes.jsonl"  # beside the checkpoints: what was heard of training episodes
 
 
 class TrainingDiverged(RuntimeError):
@@ -71,6 +79,8 @@ class LearnerCore:
         self.cycles = 0
         self.policy_version = newest_version(run_dir / POLICY_FILE)
         self.metrics: dict[str, float] = {}
+        self.episodes = TrainingEpisodes(run_dir / CHECKPOINTS / EPISODES)
+        self.checkpoint: Path | None = None  # newest
         self.resumed = self._resume()
         if not self.resumed:
             load_demonstrations(
@@ -177,7 +187,14 @@ class LearnerCore:
             "policy_version": self.policy_version,
         }
         buffers = {"online": self.online, "demonstrations": self.demonstrations}
-        return write_checkpoint(self.run_dir / CHECKPOINTS, self.cycles, state, buffers)
+        episodes = self.episodes
+        about = About(self.cycles, episodes.statistics.episodes, episodes.success_rate, self.config_hash)
+        weights = self.agent.policy_safetensors()
+        policy = ReceivedPolicy(self.policy_version, self.agent.gradient_steps, weights)
+        self.checkpoint = write_checkpoint(
+            self.run_dir / CHECKPOINTS, about, state, buffers, policy, self.task.learner.keep_checkpoints
+        )
+        return self.checkpoint
 
     def _resume(self) -> bool:
         remove_partial(self.run_dir / CHECKPOINTS)
@@ -191,6 +208,7 @@ class LearnerCore:
         self.intake.restore(state["intake"])
         self.inserted, self.cycles = state["inserted"], state["cycles"]
         self.policy_version = max(self.policy_version, state["policy_version"])
+        self.checkpoint = folder
         return True
 
     def _make_buffer(self) -> ReplayBuffer:

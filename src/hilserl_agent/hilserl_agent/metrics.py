@@ -152,6 +152,11 @@ class EpisodeStatistics:
             self.cycle_time_s = sum(self._cycles) / len(self._cycles)
 
     @property
+    def judged(self) -> int:
+        """Episodes that the running numbers are made of."""
+        return len(self._outcomes)
+
+    @property
     def success_rate(self) -> float | None:
         """Share of successes (as the reward sees it) of the last episodes."""
         return sum(self._outcomes) / len(self._outcomes) if self._outcomes else None

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-import os
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
-from hilserl_agent.checkpoint import newest_checkpoint
 from hilserl_agent.config import encodes_in_update, keeps_images, learner_config, load_perception
 from hilserl_agent.fit_perception import fit_perception, main
 from hilserl_agent.intake import InsertRefused
@@ -182,60 +180,6 @@ def test_resume_goes_on_exactly_where_it_was(kit, task, run_dir):
     assert (again.inserted, again.cycles) == (core.inserted, core.cycles)
     assert (len(again.online), len(again.demonstrations)) == (len(core.online), len(core.demonstrations))
     assert torch.equal(weights(core), weights(again))
-
-
-def test_newer_checkpoints_replace_older_ones(kit, task, run_dir):
-    core = LearnerCore(task, run_dir, 0)
-    insert(core, kit.episode_messages(task, run_dir, 0, 1))
-    core.save()
-    core.cycle()
-    core.save()
-    core.save()
-    assert [path.name for path in (run_dir / "checkpoints").iterdir()] == ["learner_000000001_1"]
-
-
-def test_there_is_a_checkpoint_at_every_moment(task, run_dir, monkeypatch):
-    core = LearnerCore(task, run_dir, 0)
-    folder = run_dir / "checkpoints"
-    core.save()
-    present, replace = [], os.replace
-
-    def watched(source, target):
-        replace(source, target)
-        present.append(newest_checkpoint(folder))
-
-    monkeypatch.setattr(os, "replace", watched)
-    for number in range(1, 12):  # also beyond where names sort otherwise than numbers
-        path = core.save()
-        assert newest_checkpoint(folder) == path == folder / f"learner_000000000_{number}"
-        assert list(folder.iterdir()) == [path]
-    assert len(present) >= 11
-    assert None not in present
-
-
-def test_what_a_killed_learner_left_is_swept_at_start(task, run_dir):
-    path = LearnerCore(task, run_dir, 0).save()
-    stale = path.with_name(".partial_1")
-    stale.mkdir()
-    (stale / "online.npz").write_bytes(b"half")
-    assert LearnerCore(task, run_dir, 0).resumed
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_failed_checkpoint_keeps_the_one_before(kit, task, run_dir, monkeypatch):
-    core = LearnerCore(task, run_dir, 0)
-    insert(core, kit.episode_messages(task, run_dir, 0, 1))
-    core.save()
-    core.cycle()
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space left"):
-        core.save()
-    assert [path.name for path in (run_dir / "checkpoints").iterdir()] == ["learner_000000000"]
-    assert LearnerCore(task, run_dir, 0).cycles == 0
 
 
 def test_checkpoint_of_another_configuration_is_refused(kit, task, run_dir):
