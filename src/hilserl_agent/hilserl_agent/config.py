@@ -12,6 +12,28 @@ from hilserl_task import Task, TaskError
 from hilserl_task.spaces import state_names
 
 PERCEPTION_FILE = Path("perception") / "readout.safetensors"
+# Keys of the task file's learner section that replace the profile's number of the same name.
+CHOSEN_BY_TASK = (
+    "discount",
+    "n_step",
+    "bootstrap_truncated",
+    "batch_size",
+    "ensemble_size",
+    "subset_size",
+    "shared_final_layer",
+    "grasp_final_norm",
+    "critic_updates_per_actor_update",
+    "learning_rate",
+    "learning_rate_schedule",
+    "learning_rate_final",
+    "schedule_steps",
+    "decay_at",
+    "temperature_init",
+    "target_entropy",
+    "entropy_counts_grippers",
+    "augmentation",
+    "feature_copies",
+)
 NO_PERCEPTION = "none"  # perception_id of a policy that sees no pictures
 
 
@@ -43,17 +65,7 @@ def learner_config(task: Task, perception: Perception | None) -> LearnerConfig:
         TaskError: a value that the profile cannot take.
     """
     spec = task.learner
-    chosen = {
-        key: value
-        for key in (
-            "discount",
-            "batch_size",
-            "ensemble_size",
-            "critic_updates_per_actor_update",
-            "learning_rate",
-        )
-        if (value := getattr(spec, key)) is not None
-    }
+    chosen = {key: value for key in CHOSEN_BY_TASK if (value := getattr(spec, key)) is not None}
     try:
         return profile(
             spec.profile,
@@ -86,7 +98,7 @@ def _feature_sizes(task: Task, perception: Perception | None) -> dict[str, int]:
 
 def encodes_in_update(task: Task) -> bool:
     """True when updates crop and encode pictures anew, so that stored features would go unused."""
-    return task.learner.policy_images and PROFILES[task.learner.profile].get("augmentation", "crop") == "crop"
+    return task.learner.policy_images and task.learner.crops == "crop"
 
 
 def keeps_images(task: Task) -> bool:

@@ -182,6 +182,11 @@ class LearnerConfig:
         return 3 ** len(self.grasp_columns) if self.grasp_columns else 0
 
     @property
+    def stored_copies(self) -> int:
+        """Features that a replay buffer keeps of each frame: its own and those of its crops."""
+        return self.feature_copies if self.augmentation == "cached" and self.feature_dim else 1
+
+    @property
     def map_feature_dim(self) -> int:
         """Flat size of the trunk's feature maps of all cameras."""
         return self.n_cameras * self.map_channels * self.map_size**2

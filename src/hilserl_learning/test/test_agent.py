@@ -2,31 +2,18 @@
 import numpy as np
 import pytest
 import torch
+from batches import random_batch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hilserl_learning import distributions
 from hilserl_learning.actor_policy import ActorPolicy
 from hilserl_learning.errors import LearningError
 from hilserl_learning.profiles import LearnerConfig, profile, with_values
-from hilserl_learning.replay import Batch, ReplayBuffer
+from hilserl_learning.replay import ReplayBuffer
 from hilserl_learning.sac import RLPDAgent, metrics_to_floats
 from hilserl_learning.sampling import RLPDSampler
 
 SMALL = {"state_dim": 18, "action_dim": 6, "feature_dim": 8, "hidden": (32, 32), "batch_size": 16}
-
-
-def random_batch(cfg: LearnerConfig, seed: int = 0) -> Batch:
-    g = torch.Generator().manual_seed(seed)
-    n = cfg.batch_size
-
-    def normal(size):
-        return torch.randn(n, size, generator=g)
-
-    flags = [(torch.rand(n, generator=g) < 0.3).float() for _ in range(3)]
-    frame = (normal(cfg.state_dim), normal(cfg.feature_dim))
-    return Batch(
-        *frame, normal(cfg.action_dim).tanh(), *flags, normal(cfg.state_dim), normal(cfg.feature_dim)
-    )
 
 
 def test_unknown_profile_and_key_list_the_good_ones():
@@ -65,9 +52,17 @@ def test_log_prob_equals_the_library_one():
     )
 
 
-@pytest.mark.parametrize(("bootstrap", "expected"), [(True, [0.97, 0.0]), (False, [0.0, 0.0])])
-def test_time_limit_is_bootstrapped_or_not(bootstrap, expected):
-    cfg = profile("fast", **SMALL | {"batch_size": 2}, bootstrap_truncated=bootstrap)
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("fast", {}, [0.97, 0.0]),
+        ("default", {}, [0.97, 0.0]),
+        ("original", {}, [0.0, 0.0]),
+        ("default", {"bootstrap_truncated": False}, [0.0, 0.0]),
+    ],
+)
+def test_time_limit_is_bootstrapped_unless_original(name, options, expected):
+    cfg = profile(name, **SMALL | {"batch_size": 2, "feature_dim": 0}, **options)
     agent = RLPDAgent(cfg)
     agent.target_critic.forward = lambda encoded, action: torch.ones(2, len(encoded))
     batch = random_batch(cfg)._replace(
@@ -168,8 +163,11 @@ class NoSync(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_update_never_waits_for_the_device():
-    cfg = profile("fast", **SMALL)
+@pytest.mark.parametrize(
+    "options", [{}, {"grasp_columns": (5,), "ensemble_size": 4, "subset_size": 2}], ids=["plain", "grasp"]
+)
+def test_update_never_waits_for_the_device(options):
+    cfg = profile("fast", **SMALL, **options)
     agent = RLPDAgent(cfg)
     batch = random_batch(cfg)
     with NoSync():
@@ -177,10 +175,14 @@ def test_update_never_waits_for_the_device():
     assert all(value.dim() == 0 for value in metrics.values())
 
 
-def test_critic_heads_are_the_members_own_in_fast_and_shared_in_original():
-    assert RLPDAgent(profile("fast", **SMALL)).critic.weight.shape == (2, 32, 1)
-    cfg = profile("original", state_dim=18, action_dim=6, trunk_width=0.125, augmentation="none")
-    assert RLPDAgent(cfg).critic.weight.shape == (1, 256, 1)
+@pytest.mark.parametrize(("name", "heads"), [("fast", 2), ("default", 2), ("original", 1)])
+def test_critic_heads_are_the_members_own_unless_original(name, heads):
+    agent = RLPDAgent(profile(name, **SMALL | {"feature_dim": 0}))
+    assert agent.critic.weight.shape == (heads, 32, 1)
+    # Own heads tell the members apart even where their hidden layers agree.
+    hidden = torch.ones(2, 1, 32)
+    values = torch.matmul(hidden, agent.critic.weight).squeeze()
+    assert (values[0] == values[-1]) == (heads == 1)
 
 
 def point_rollout(act, rng, limit: int = 25) -> tuple[list, bool]:

@@ -224,25 +224,78 @@ class WandbSpec(Section):
     )
 
 
+Profile = Literal["original", "default", "fast"]
+# How updates come to augmented pictures where the task file does not say (hilserl_learning.profiles).
+PROFILE_AUGMENTATION = {"original": "crop", "default": "cached", "fast": "none"}
+
 # Keys of the learner that an actor has no part in: two values of them still fit each other.
 LEARNER_ONLY = ("keep_checkpoints", "workers", "wandb")
 
 
 class LearnerSpec(Section):
-    """Learner profile and what this task changes in it. Values left out are the profile's."""
+    """Learner profile and what this task changes in it. Values left out are the profile's.
 
-    profile: Literal["original", "fast"] = "fast"
+    What each does is said at `hilserl_learning.learner_config.LearnerConfig`, under the same name.
+    """
+
+    profile: Profile = Field(
+        "default",
+        description="default: the original's networks, repaired; original: its code; fast: the demo",
+    )
     policy_images: bool = Field(True, description="false: ablation, the policy sees proprioception only")
     trunk_weights: str | None = Field(
         None, description="file of the published ResNet-10 (.pkl, .safetensors); 'random': seeded random ones"
     )
     demonstrations: bool = Field(True, description="false: ablation, training starts without demonstrations")
     demonstration_count: int = Field(20, ge=0, le=1000)
-    discount: Annotated[float, Field(gt=0, lt=1)] | None = None
-    batch_size: int | None = Field(None, ge=2)
-    ensemble_size: int | None = Field(None, ge=1)
-    critic_updates_per_actor_update: int | None = Field(None, ge=1)
-    learning_rate: Positive | None = None
+    discount: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="per environment step")
+    n_step: int | None = Field(None, ge=1, le=20, description="rewards summed before the bootstrap")
+    bootstrap_truncated: bool | None = Field(
+        None, description="false: a time limit is as final as a success (original)"
+    )
+    batch_size: int | None = Field(
+        None, ge=2, le=65536, description="transitions, half of them demonstrations"
+    )
+    ensemble_size: int | None = Field(None, ge=1, le=32, description="critics")
+    subset_size: int | None = Field(
+        None, ge=1, le=32, description="random target critics in the minimum (REDQ); left out: all"
+    )
+    shared_final_layer: bool | None = Field(None, description="true: critics share it (original)")
+    grasp_final_norm: bool | None = Field(
+        None, description="false: last hidden layer of the grasp critic is linear (original)"
+    )
+    critic_updates_per_actor_update: int | None = Field(None, ge=1, le=100, description="per update cycle")
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)] | None = None
+    learning_rate_schedule: Literal["constant", "linear", "step"] | None = Field(
+        None, description="step (Jenga) or linear: falls to learning_rate_final; needs schedule_steps"
+    )
+    learning_rate_final: Annotated[float, Field(gt=0, le=0.1)] | None = Field(
+        None, description="after the fall; 3e-5 unless given"
+    )
+    schedule_steps: int | None = Field(
+        None,
+        ge=1,
+        description="gradient steps (critic updates) of the whole training: "
+        "steps x updates_per_step x critic_updates_per_actor_update",
+    )
+    decay_at: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None, description="share of schedule_steps at which the fall begins; 0.7 unless given"
+    )
+    temperature_init: Annotated[float, Field(gt=0, le=10)] | None = Field(
+        None, description="weight of the entropy at the start"
+    )
+    target_entropy: Annotated[float, Field(ge=-100, le=100)] | None = Field(
+        None, description="nats; left out: minus half the number of action values"
+    )
+    entropy_counts_grippers: bool | None = Field(
+        None, description="true: learned grippers count in that number (original)"
+    )
+    augmentation: Literal["none", "crop", "cached"] | None = Field(
+        None, description="crop: pictures in every update (original); cached: stored features of crops"
+    )
+    feature_copies: int | None = Field(
+        None, ge=1, le=16, description="stored features per frame: itself and random crops of it"
+    )
     training_starts: int = Field(100, ge=1, description="online transitions before the first update")
     updates: Literal["free", "synchronous"] = Field(
         "free", description="synchronous: a fixed number per step"
@@ -257,6 +310,11 @@ class LearnerSpec(Section):
     keep_checkpoints: int = Field(3, ge=1, le=1000, description="newest ones kept; the best is kept besides")
     workers: int = Field(1, ge=1, le=64, description="processes that share every update, learner included")
     wandb: WandbSpec | None = Field(None, description="log to Weights & Biases too; left out: do not")
+
+    @property
+    def crops(self) -> str:
+        """The augmentation that holds: 'none', 'crop' or 'cached'."""
+        return self.augmentation or PROFILE_AUGMENTATION[self.profile]
 
 
 class TrainingSpec(Section):
@@ -328,19 +386,21 @@ class Task(Section):
             raise ValueError(f"period_s: {self.period_s} s is not a whole number of controller cycles")
 
     def _check_pictures_for_updates(self) -> None:
-        """Profile 'original' crops pictures in every update, so the buffers have to hold them."""
+        """Profiles on the published trunk need its weights, and crops need stored pictures."""
         learner = self.learner
-        if learner.profile == "original" and learner.policy_images and learner.trunk_weights is None:
+        if not learner.policy_images:
+            return
+        if learner.profile != "fast" and learner.trunk_weights is None:
             raise ValueError(
-                "learner.trunk_weights: missing, but learner.profile: original reads pictures through the "
-                "published ResNet-10; name its file (resnet10_params.pkl of the SERL release, or a "
-                ".safetensors), "
-                "or learner.trunk_weights: random for seeded random weights"
+                f"learner.trunk_weights: missing, but learner.profile: {learner.profile} reads pictures "
+                "through the published ResNet-10; name its file (resnet10_params.pkl of the SERL release, or "
+                "a .safetensors), or learner.trunk_weights: random for seeded random weights"
             )
-        if learner.profile == "original" and learner.policy_images and not learner.store_images:
+        if learner.crops != "none" and not learner.store_images:
             raise ValueError(
-                "learner.store_images: false, but learner.profile: original crops pictures in every update; "
-                "use learner.store_images: true or learner.profile: fast"
+                f"learner.store_images: false, but learner.profile: {learner.profile} with "
+                f"learner.augmentation: {learner.crops} crops stored pictures; use "
+                "learner.store_images: true or learner.augmentation: none"
             )
 
     @property

@@ -43,6 +43,11 @@ def test_override_changes_nested_and_list_values():
         ("cameras.1.name=wrist_1", ["names must differ"]),
         ("period_s=0.0333", ["whole number of controller cycles"]),
         ("scene=null", ["lockstep needs a simulated scene"]),
+        ("learner.n_step=0", ["learner.n_step", "greater than or equal to 1", "got 0"]),
+        ("learner.decay_at=1.0", ["learner.decay_at", "less than 1", "got 1.0"]),
+        ("learner.learning_rate_final=.nan", ["learner.learning_rate_final"]),
+        ("learner.learning_rate_schedule=cosine", ["'constant', 'linear' or 'step'", "got 'cosine'"]),
+        ("learner.subset=2", ["learner.subset", "did you mean 'subset_size'"]),
         ("no_equals_sign", ["must be key=value", "example"]),
         ("arms.0.controller.workspace.minimum_m=[1,1,1]", ["minimum_m must be below maximum_m"]),
     ],
@@ -70,6 +75,14 @@ def test_bad_value_names_key_rule_and_value(override, words):
         (
             ["learner.profile=original", "learner.trunk_weights=random", "learner.store_images=false"],
             ["learner.store_images: false", "learner.profile: original", "learner.store_images: true"],
+        ),
+        (
+            ["learner.profile=default", "learner.store_images=true"],
+            ["learner.trunk_weights: missing", "learner.profile: default", "random"],
+        ),
+        (
+            ["learner.augmentation=cached", "learner.store_images=false"],
+            ["learner.store_images: false", "learner.augmentation: cached", "learner.augmentation: none"],
         ),
     ],
 )

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the task file's learner section makes of a profile."""
+
+from pathlib import Path
+
+import pytest
+
+from hilserl_agent.config import CHOSEN_BY_TASK, encodes_in_update, learner_config
+from hilserl_learning.learner_config import LearnerConfig
+from hilserl_learning.profiles import PROFILES
+from hilserl_task import TaskError, load_task
+from hilserl_task.schema import PROFILE_AUGMENTATION, LearnerSpec
+
+CHOICES = {
+    "discount": 0.9,
+    "n_step": 3,
+    "bootstrap_truncated": False,
+    "batch_size": 64,
+    "ensemble_size": 10,
+    "subset_size": 2,
+    "shared_final_layer": True,
+    "grasp_final_norm": False,
+    "critic_updates_per_actor_update": 4,
+    "learning_rate": 3e-4,
+    "learning_rate_schedule": "step",
+    "learning_rate_final": 3e-5,
+    "schedule_steps": 20_000,
+    "decay_at": 0.7,
+    "temperature_init": 0.1,
+    "target_entropy": -2.0,
+    "entropy_counts_grippers": True,
+    "augmentation": "cached",
+    "feature_copies": 3,
+}
+
+
+@pytest.fixture(autouse=True)
+def shipped_config(monkeypatch):
+    monkeypatch.setenv("HILSERL_CONFIG", str(Path(__file__).resolve().parents[3] / "config"))
+
+
+def config(*overrides: str) -> LearnerConfig:
+    return learner_config(load_task("ram_insertion", ["learner.policy_images=false", *overrides]), None)
+
+
+def test_every_value_of_the_task_file_reaches_the_learner():
+    assert set(CHOICES) == set(CHOSEN_BY_TASK)
+    plain = config()
+    chosen = config(*(f"learner.{key}={value}" for key, value in CHOICES.items()))
+    assert {key: getattr(chosen, key) for key in CHOICES} == CHOICES
+    left_out = ("decay_at", "learning_rate_final")  # the profile's are the same
+    assert all(getattr(plain, key) != CHOICES[key] for key in CHOICES if key not in left_out)
+
+
+def test_values_left_out_are_the_profiles():
+    for name, numbers in PROFILES.items():
+        cfg = config(f"learner.profile={name}")
+        expected = {key: numbers.get(key, getattr(LearnerConfig, key)) for key in CHOSEN_BY_TASK}
+        assert {key: getattr(cfg, key) for key in CHOSEN_BY_TASK} == expected
+
+
+def test_keys_of_the_task_file_and_of_the_learner_have_the_same_names():
+    assert set(CHOSEN_BY_TASK) <= set(LearnerSpec.model_fields)
+    assert set(CHOSEN_BY_TASK) <= set(LearnerConfig.__dataclass_fields__)
+
+
+def test_task_file_knows_how_every_profile_augments():
+    found = {name: numbers.get("augmentation", "crop") for name, numbers in PROFILES.items()}
+    assert found == PROFILE_AUGMENTATION
+    for name, kind in found.items():
+        task = load_task(
+            "ram_insertion",
+            [f"learner.profile={name}", "learner.trunk_weights=random", "learner.store_images=true"],
+        )
+        assert encodes_in_update(task) == (kind == "crop")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["learner.subset_size=3"], "learner: subset_size: 3, must be 1 to ensemble_size = 2"),
+        (["learner.learning_rate_schedule=linear"], "learner: schedule_steps: None, must be the gradient"),
+    ],
+)
+def test_values_that_do_not_fit_each_other_are_task_errors(overrides, words):
+    with pytest.raises(TaskError, match=words):
+        config(*overrides)
