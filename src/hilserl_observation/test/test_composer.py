@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The observation of two arms."""
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from hilserl_msgs.msg import CartesianControllerState
+from hilserl_observation.assembler import Part, SensorSet, Step
+from hilserl_observation.composer import ArmSample, Composer
+from hilserl_ros import codec, topics
+from hilserl_task import load_task
+from hilserl_task.spaces import state_names
+
+CONFIG = Path(__file__).resolve().parents[3] / "config" / "tasks" / "ram_insertion.yaml"
+
+
+def two_arms(tmp_path):
+    data = yaml.safe_load(CONFIG.read_text())
+    first = data["arms"][0]
+    data["arms"] = [{**first, "name": name} for name in ("left", "right")]
+    data["cameras"] = [{"name": name, "arm": name} for name in ("left", "right")]
+    path = tmp_path / "two_arms.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return load_task(str(path))
+
+
+def arm(yaw: float) -> ArmSample:
+    base_T_tcp = np.eye(4)
+    base_T_tcp[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
+    return ArmSample.of(CartesianControllerState(pose=codec.pose_from_matrix(base_T_tcp)))
+
+
+def test_defect_d5_each_gripper_is_read_at_its_own_arm_at_reset_as_in_every_step(tmp_path):
+    """D5: at reset the original's handover task read the right arm's yaw for its gripper (column 19 for 13).
+    Here grippers are named, and no state vector holds one."""
+    task = two_arms(tmp_path)
+    composer = Composer(task)
+    composer.gripper_positions |= {"left": 0.25, "right": 0.75}
+    picture = np.zeros((128, 128, 3), np.uint8)
+    for step, yaws in enumerate([(0.0, 0.0), (0.1, 0.4)]):
+        parts = {camera.topic: Part(1, picture) for camera in task.cameras}
+        parts |= {
+            topics.controller_state(name): Part(1, arm(yaw))
+            for name, yaw in zip(("left", "right"), yaws, strict=True)
+        }
+        message = composer.observation(Step(0, step, SensorSet(parts)))
+        assert [(a.name, a.gripper_position) for a in message.arms] == [("left", 0.25), ("right", 0.75)]
+        state = dict(zip(state_names(task), message.state, strict=True))
+        assert {name: round(state[f"{name}/start_rotvec_z_rad"], 6) for name in ("left", "right")} == {
+            "left": yaws[0],
+            "right": yaws[1],
+        }
+        assert not any("gripper" in name for name in state)
