@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replay buffer that stores every frame once and knows exactly which frame follows which.
 
-A slot of the ring holds one frame (state, features, optional pictures) and, unless it is the last frame of
-an episode, the transition that starts there. The successor is a slot number, set when the next frame of the
-same actor, episode and step + 1 arrives, or when the caller passes the final frame. A transition is
-sampleable only while both its frames are in the ring, so no batch ever mixes two episodes, two intervention
+An entry of the ring is one transition: the slots of its two frames in a `FrameStore`, action and outcome. The
+second frame is known when the next step of the same actor and episode arrives, or when the caller passes the
+final frame; only then can the transition be sampled. So no batch ever mixes two episodes, two intervention
 segments, or the two ends of the ring (defect D1 of the original: the first transition of every later
 intervention segment got the picture of the previous segment).
 """
@@ -16,19 +15,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from hilserl_learning import archive
 from hilserl_learning.errors import LearningError, finite_vector
+from hilserl_learning.feature_rows import reserved
+from hilserl_learning.frames import FrameStore
 
 NONE = -1
-OUTCOMES = 4  # columns of `ReplayBuffer.outcome`
+REWARD, TERMINATED, TRUNCATED, GRASP_PENALTY = range(4)  # columns of an outcome
+OUTCOMES = 4
 
 
 class Batch(NamedTuple):
     """Transitions, float32 unless said otherwise, first axis B.
 
+    After n steps, `reward` and `grasp_penalty` are discounted sums, the flags are those of the last step, and
+    `next_*` is the frame after it.
+
     `terminated`: 1 where the task ended (success), `truncated`: 1 where the time limit cut the episode.
-    `images`, `next_images`: uint8 [B, n_cam, H, W, 3], or None when the buffer does not keep pictures.
+    `images`, `next_images`: uint8 [B, n_cam, H, W, 3], or None when the buffer does not give them out.
     `grasp_penalty`: what useless gripper commands cost, part of the grasp critic's reward only; None = 0.
     `discount`: what the value of the next observation counts, gamma^k after k steps; None = gamma (one step).
     """
@@ -47,13 +54,19 @@ class Batch(NamedTuple):
     discount: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
-        """The batch on another device."""
-        moved = [None if t is None else t.to(device, non_blocking=True) for t in self]
+        """The batch on another device. To CUDA through pinned memory, so that the copy waits for nothing."""
+        device = torch.device(device)
+        pin = device.type == "cuda"
+        moved = [
+            t if t is None or t.device == device else (t.pin_memory() if pin and not t.is_cuda else t)
+            .to(device, non_blocking=True)
+            for t in self
+        ]  # fmt: skip
         return Batch(*moved)  # type: ignore[arg-type]
 
 
 class ReplayBuffer:
-    """Ring of frames with explicit successors; insert, remove and sample cost the same at any size."""
+    """Ring of transitions over a store of frames; insert, evict and sample cost the same at any size."""
 
     def __init__(
         self,
@@ -64,42 +77,54 @@ class ReplayBuffer:
         image_shape: tuple[int, int, int, int] | None = None,
         feature_copies: int = 1,
         feature_dtype: torch.dtype = torch.float32,
+        frames: FrameStore | None = None,
+        gives_images: bool = True,
     ):
         """Memory is reserved here and committed as it fills.
 
         Args:
-            capacity: frames in the ring (an episode of T transitions takes T + 1).
+            capacity: transitions in the ring.
             image_shape: (n_cam, H, W, 3) to keep pictures, None to keep features only.
             feature_copies: stored augmentations per frame; sampling picks one at random.
-            feature_dtype: torch.float16 halves the memory of large feature maps.
+            feature_dtype: torch.float16 or torch.uint8 (see `FeatureRows`) for large feature maps.
+            frames: where frames lie, to be shared with another buffer; makes the four sizes above follow it.
+                None: a store of its own.
+            gives_images: batches carry the pictures that are kept; False where updates read features only.
         """
         if capacity < 2:
-            raise LearningError(f"capacity: {capacity} frames, must be at least 2, e.g. 200000")
-        self.capacity, self.state_dim = capacity, state_dim
-        self.feature_dim, self.action_dim = feature_dim, action_dim
-        self.image_shape, self.feature_copies = image_shape, feature_copies
-        self.state = _zeros(capacity, state_dim)
-        self.features = _zeros(capacity * feature_copies, feature_dim, dtype=feature_dtype)
-        self.action = _zeros(capacity, action_dim)
-        self.outcome = _zeros(capacity, OUTCOMES)  # reward, terminated, truncated, grasp penalty
-        self.images = None if image_shape is None else _zeros(capacity, *image_shape, dtype=torch.uint8)
-        self.next_slot = torch.full((capacity,), NONE, dtype=torch.int64)
-        self.ready = torch.zeros(capacity, dtype=torch.int64)  # first `_count` entries: sampleable slots
-        self._previous = np.full(capacity, NONE, np.int64)
-        self._place = np.full(capacity, NONE, np.int64)  # index of a slot in `ready`
+            raise LearningError(f"capacity: {capacity} transitions, must be at least 2, e.g. 200000")
+        self.capacity, self.action_dim = capacity, action_dim
+        if frames is None:
+            frames = FrameStore(
+                slots_for(capacity), state_dim, feature_dim, image_shape, feature_copies, feature_dtype
+            )
+        self.frames = frames
+        expected = (state_dim, feature_dim, image_shape)
+        found = (self.frames.state_dim, self.frames.feature_dim, self.frames.image_shape)
+        if found != expected:
+            raise LearningError(f"frames: (state, features, pictures) {found}, must be {expected}")
+        self.state_dim, self.feature_dim, self.image_shape = expected
+        self.gives_images = gives_images and image_shape is not None
+        self._frame = reserved(capacity, dtype=np.int64)
+        self._next_frame = np.full(capacity, NONE, np.int64)
+        self._next_entry = np.full(capacity, NONE, np.int64)  # the transition that follows in the episode
+        self._action = reserved(capacity, action_dim, dtype=np.float32)
+        self._outcome = reserved(capacity, OUTCOMES, dtype=np.float32)
+        self._ready = reserved(capacity, dtype=np.int64)  # first `_count` ones: entries to sample from
+        self._place = np.full(capacity, NONE, np.int64)  # index of an entry in `_ready`
         self._count = 0
         self._head = 0
-        self._used = 0  # slots that were ever written
-        self._open: dict[str, tuple[int, int, int]] = {}  # actor -> (episode, step, slot)
+        self._used = 0  # entries that were ever written
+        self._open: dict[str, tuple[int, int, int]] = {}  # actor -> (episode, step, entry)
+        self._opener: dict[int, str] = {}  # entry -> actor, the inverse
         self._last_sequence: dict[str, int] = {}
-        self._views()
+        self._share_with_torch()
 
-    def _views(self) -> None:
-        """numpy views of the tensors: single-row writes are several times cheaper through them."""
-        self._np_state, self._np_features = self.state.numpy(), self.features.numpy()
-        self._np_action, self._np_outcome = self.action.numpy(), self.outcome.numpy()
-        self._np_images = None if self.images is None else self.images.numpy()
-        self._np_next, self._np_ready = self.next_slot.numpy(), self.ready.numpy()
+    def _share_with_torch(self) -> None:
+        """The same memory for torch: its gathers are faster, numpy's single writes are."""
+        self._t_frame, self._t_next_frame = torch.from_numpy(self._frame), torch.from_numpy(self._next_frame)
+        self._t_next_entry, self._t_ready = torch.from_numpy(self._next_entry), torch.from_numpy(self._ready)
+        self._t_action, self._t_outcome = torch.from_numpy(self._action), torch.from_numpy(self._outcome)
 
     def __len__(self) -> int:
         """Number of sampleable transitions."""
@@ -108,6 +133,8 @@ class ReplayBuffer:
     def last_sequence(self, actor_id: str) -> int:
         """Highest sequence number taken from an actor; -1 before the first."""
         return self._last_sequence.get(actor_id, -1)
+
+    # -- insert ---------------------------------------------------------------------------------------
 
     def add_step(
         self,
@@ -130,13 +157,16 @@ class ReplayBuffer:
         """Stores one step. With `next_state` the transition is complete at once, else when step + 1 arrives.
 
         Sequence numbers of an actor must rise; a number that is not above the last one was stored before and
-        changes nothing (returns False), so that a batch may be sent again after a lost answer.
+        changes nothing (returns False), so that a batch may be sent again after a lost answer. In buffers
+        that share a store, the same actor and number mean the same frames, which are then kept once.
 
         Args:
+            features: [feature_dim] of the frame, or [feature_copies, feature_dim].
             grasp_penalty: for the grasp critic only (original: -0.02 for a command without effect).
 
         Raises:
             LearningError: wrong shape, NaN, or an episode end without its final frame.
+            OSError: the disk that takes pictures is full. Either way nothing was stored.
         """
         if sequence <= self.last_sequence(actor_id):
             return False
@@ -145,7 +175,7 @@ class ReplayBuffer:
                 f"{actor_id} episode {episode} step {step}: the last step of an episode needs next_state and "
                 "next_features, because no later step carries its final frame"
             )
-        frame = self._checked_frame("", state, features, images)
+        frame = self.frames.check("", state, features, images)
         action = finite_vector("action", action, self.action_dim)
         outcome = finite_vector(
             "reward, terminated, truncated, grasp_penalty",
@@ -154,16 +184,22 @@ class ReplayBuffer:
         )
         final = None
         if next_state is not None:
-            final = self._checked_frame("next_", next_state, next_features, next_images)
+            final = self.frames.check("next_", next_state, next_features, next_images)
+        slot = self.frames.put(frame, actor_id, "frame", sequence)
+        try:
+            after = NONE if final is None else self.frames.put(final, actor_id, "next", sequence)
+        except OSError:
+            self.frames.release(slot)
+            raise
         self._last_sequence[actor_id] = sequence
-        slot = self._write_frame(frame)
-        self._link_open(actor_id, episode, step, slot)
-        self._np_action[slot], self._np_outcome[slot] = action, outcome
+        before = self._close_open(actor_id, episode, step, slot)
+        entry = self._new_entry(slot, action, outcome)
+        if before not in (NONE, entry):
+            self._next_entry[before] = entry
         if final is None:
-            self._open[actor_id] = (episode, step, slot)
+            self._open[actor_id], self._opener[entry] = (episode, step, entry), actor_id
         else:
-            self._open.pop(actor_id, None)
-            self._link(slot, self._write_frame(final))
+            self._complete(entry, after)
         return True
 
     def add_frame(
@@ -183,9 +219,11 @@ class ReplayBuffer:
         """
         if sequence <= self.last_sequence(actor_id) or not self.awaits(actor_id, episode, step):
             return False
-        frame = self._checked_frame("", state, features, images)
+        frame = self.frames.check("", state, features, images)
+        slot = self.frames.put(frame, actor_id, "frame", sequence)
         self._last_sequence[actor_id] = sequence
-        self._link_open(actor_id, episode, step, self._write_frame(frame))
+        self._close_open(actor_id, episode, step, slot)
+        self.frames.release(slot)  # the transition owns it now
         return True
 
     def awaits(self, actor_id: str, episode: int, step: int) -> bool:
@@ -193,174 +231,205 @@ class ReplayBuffer:
         opened = self._open.get(actor_id)
         return opened is not None and opened[:2] == (episode, step - 1)
 
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Batch:
-        """n transitions, uniform with replacement; LearningError when there are none."""
-        if self._count == 0:
-            raise LearningError("replay: no complete transition to sample yet; wait until len(buffer) > 0")
-        slots = self.ready[torch.randint(self._count, (n,), generator=generator)]
-        after = self.next_slot[slots]
-        outcome = self.outcome[slots]
-        return Batch(
-            self.state[slots],
-            self._sampled_features(slots, generator),
-            self.action[slots],
-            outcome[:, 0],
-            outcome[:, 1],
-            outcome[:, 2],
-            self.state[after],
-            self._sampled_features(after, generator),
-            None if self.images is None else self.images[slots],
-            None if self.images is None else self.images[after],
-            outcome[:, 3],
-        )
+    def _close_open(self, actor_id: str, episode: int, step: int, slot: int) -> int:
+        """Completes the actor's open transition if this frame follows it; returns its entry, else NONE."""
+        follows = self.awaits(actor_id, episode, step)
+        opened = self._open.pop(actor_id, None)
+        if opened is None:
+            return NONE
+        entry = opened[2]
+        del self._opener[entry]
+        if not follows:
+            return NONE
+        self._complete(entry, self.frames.retain(slot))
+        return entry
 
-    def _sampled_features(self, slots: Tensor, generator: torch.Generator | None) -> Tensor:
-        if self.feature_copies > 1:
-            slots = slots * self.feature_copies
-            slots = slots + torch.randint(self.feature_copies, slots.shape, generator=generator)
-        return self.features[slots].float()
-
-    def _checked_frame(self, prefix: str, state: Any, features: Any, images: Any) -> tuple[Any, Any, Any]:
-        """Checks before anything is written, so that a refused step leaves the buffer as it was."""
-        state = finite_vector(prefix + "state", state, self.state_dim)
-        size = self.feature_dim * self.feature_copies
-        features = np.zeros(0) if features is None and size == 0 else features
-        features = finite_vector(prefix + "features", np.reshape(np.asarray(features, np.float32), -1), size)
-        if self.image_shape is None:
-            return state, features, None
-        images = np.asarray(images)
-        if images.dtype != np.uint8 or images.shape != self.image_shape:
-            raise LearningError(
-                f"{prefix}images: {images.dtype} {images.shape}, must be uint8 {self.image_shape} "
-                "(cameras in task order, height, width, RGB)"
-            )
-        return state, features, images
-
-    def _write_frame(self, frame: tuple[Any, Any, Any]) -> int:
-        """Puts a frame into the oldest slot and returns its number."""
-        slot = self._head
-        self._head = (slot + 1) % self.capacity
-        self._used = max(self._used, slot + 1)
-        self._release(slot)
-        state, features, images = frame
-        self._np_state[slot] = state
-        copies = slice(slot * self.feature_copies, (slot + 1) * self.feature_copies)
-        self._np_features[copies] = features.reshape(self.feature_copies, self.feature_dim)
-        if self._np_images is not None:
-            self._np_images[slot] = images
-        return slot
-
-    def _release(self, slot: int) -> None:
-        """Forgets everything that refers to a slot that is about to be overwritten."""
-        self._withdraw(slot)
-        if self._np_next[slot] != NONE:
-            self._previous[self._np_next[slot]] = NONE
-            self._np_next[slot] = NONE
-        if self._previous[slot] != NONE:
-            self._withdraw(int(self._previous[slot]))
-            self._np_next[self._previous[slot]] = NONE
-            self._previous[slot] = NONE
-        for actor_id, opened in list(self._open.items()):
-            if opened[2] == slot:
-                del self._open[actor_id]
-
-    def _link_open(self, actor_id: str, episode: int, step: int, slot: int) -> None:
-        if self.awaits(actor_id, episode, step):
-            self._link(self._open[actor_id][2], slot)
-        self._open.pop(actor_id, None)
-
-    def _link(self, slot: int, after: int) -> None:
-        """Makes the transition of `slot` sampleable."""
-        if slot == after:
-            return  # a ring so small that the frame replaced its predecessor
-        self._np_next[slot], self._previous[after] = after, slot
-        self._np_ready[self._count], self._place[slot] = slot, self._count
+    def _complete(self, entry: int, slot: int) -> None:
+        """Gives a transition its second frame, which it owns from now on, and makes it sampleable."""
+        self._next_frame[entry] = slot
+        self._ready[self._count], self._place[entry] = entry, self._count
         self._count += 1
 
-    def _withdraw(self, slot: int) -> None:
-        """Takes a slot out of the sampleable ones by moving the last one into its place."""
-        place = self._place[slot]
+    def _new_entry(self, slot: int, action: NDArray[np.float32], outcome: NDArray[np.float32]) -> int:
+        """Writes over the oldest entry and returns its number."""
+        entry = self._head
+        if entry < self._used:
+            self._evict(entry)
+        self._head = (entry + 1) % self.capacity
+        self._used = max(self._used, entry + 1)
+        self._frame[entry], self._next_frame[entry], self._next_entry[entry] = slot, NONE, NONE
+        self._action[entry], self._outcome[entry] = action, outcome
+        return entry
+
+    def _evict(self, entry: int) -> None:
+        """Forgets the oldest transition. Nothing points to it: its predecessor is older, so gone."""
+        actor_id = self._opener.pop(entry, None)
+        if actor_id is not None:
+            del self._open[actor_id]
+        self._withdraw(entry)
+        self.frames.release(int(self._frame[entry]))
+        if self._next_frame[entry] != NONE:
+            self.frames.release(int(self._next_frame[entry]))
+
+    def _withdraw(self, entry: int) -> None:
+        """Takes an entry out of the sampleable ones by moving the last one into its place."""
+        place = self._place[entry]
         if place == NONE:
             return
         self._count -= 1
-        moved = self._np_ready[self._count]
-        self._np_ready[place], self._place[moved] = moved, place
-        self._place[slot] = NONE
+        moved = self._ready[self._count]
+        self._ready[place], self._place[moved] = moved, place
+        self._place[entry] = NONE
+
+    # -- sample ---------------------------------------------------------------------------------------
+
+    def sample(
+        self,
+        n: int,
+        generator: torch.Generator | None = None,
+        n_steps: int = 1,
+        discount: float | None = None,
+    ) -> Batch:
+        """n transitions, uniform with replacement.
+
+        Args:
+            n_steps: rewards of up to so many steps are summed; fewer where the episode or the stored segment
+                ends earlier. More than one needs `discount`, gamma in (0, 1].
+
+        Raises:
+            LearningError: there are none, or n_steps without a good discount.
+        """
+        if self._count == 0:
+            raise LearningError("replay: no complete transition to sample yet; wait until len(buffer) > 0")
+        if n_steps < 1 or (n_steps > 1 and discount is None) or not (discount is None or 0 < discount <= 1):
+            raise LearningError(
+                f"n_steps: {n_steps} with discount {discount}; must be at least 1, and discount in (0, 1] "
+                "when it is more, e.g. n_steps=3, discount=0.97"
+            )
+        entries = self._t_ready[torch.randint(self._count, (n,), generator=generator)]
+        last, sums, factor = self._ahead(entries, n_steps, 1.0 if discount is None else discount)
+        flags = self._t_outcome[last]
+        slots, after = self._t_frame[entries], self._t_next_frame[last]
+        frames = self.frames
+        return Batch(
+            state=frames.states(slots),
+            features=frames.sample_features(slots, generator),
+            action=self._t_action[entries],
+            reward=sums[0],
+            terminated=flags[:, TERMINATED],
+            truncated=flags[:, TRUNCATED],
+            next_state=frames.states(after),
+            next_features=frames.sample_features(after, generator),
+            images=torch.from_numpy(frames.images(slots)) if self.gives_images else None,
+            next_images=torch.from_numpy(frames.images(after)) if self.gives_images else None,
+            grasp_penalty=sums[1],
+            discount=None if discount is None else factor,
+        )
+
+    def _ahead(self, entries: Tensor, n_steps: int, discount: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Walks up to n_steps transitions.
+
+        Returns:
+            last transition [n] reached, discounted sums of reward and grasp penalty [2, n], gamma^k [n].
+        """
+        outcome = self._t_outcome[entries]
+        sums = outcome[:, [REWARD, GRASP_PENALTY]].T.clone()
+        factor = torch.full(entries.shape, discount)
+        last = entries
+        alive = (outcome[:, TERMINATED] + outcome[:, TRUNCATED]) == 0
+        for k in range(1, n_steps):
+            following = self._t_next_entry[last]
+            alive = alive & (following != NONE)
+            following = torch.where(alive, following, last)
+            alive = alive & (self._t_next_frame[following] != NONE)
+            last = torch.where(alive, following, last)
+            outcome = self._t_outcome[last]
+            sums += torch.where(alive, discount**k * outcome[:, [REWARD, GRASP_PENALTY]].T, 0.0)
+            factor = torch.where(alive, factor * discount, factor)
+            alive = alive & ((outcome[:, TERMINATED] + outcome[:, TRUNCATED]) == 0)
+        return last, sums, factor
+
+    # -- files ----------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Writes the filled part and all indices as .npz, atomically."""
+        """Writes transitions, their frames and all indices as .npz, atomically."""
         used = self._used
-        rows = {
-            "state": self._np_state[:used],
-            "features": self._np_features[: used * self.feature_copies],
-            "action": self._np_action[:used],
-            "outcome": self._np_outcome[:used],
-            "next_slot": self._np_next[:used],
-            "ready": self._np_ready[: self._count],
+        next_slots = self._next_frame[:used]
+        slots = np.unique(np.concatenate([self._frame[:used], next_slots[next_slots != NONE]]))
+        uid = self.frames.uid
+        tables = {
+            "frame_of": uid[self._frame[:used]],
+            "next_frame_of": np.where(next_slots == NONE, NONE, uid[next_slots]),
+            "next_entry": self._next_entry[:used],
+            "action": self._action[:used],
+            "outcome": self._outcome[:used],
+            "ready": self._ready[: self._count],
             "head": np.array(self._head),
+            "storage": np.array(self.frames.storage),
             "open": _text_table([[a, *o] for a, o in self._open.items()], 4),
             "sequences": _text_table([[a, s] for a, s in self._last_sequence.items()], 2),
         }
-        if self._np_images is not None:
-            rows["images"] = self._np_images[:used]
-        partial = Path(str(path) + ".part")
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **rows)
-        partial.replace(path)
+        archive.write(Path(path), tables, self.frames, slots)
 
     def load(self, path: str | Path) -> None:
-        """Replaces the content by `save`'s file; LearningError when sizes do not match or it is damaged."""
-        if not Path(path).is_file():
-            raise LearningError(f"replay: no file at {Path(path).resolve()}")
-        try:
-            with np.load(path, allow_pickle=False) as data:
-                rows = {key: data[key] for key in data.files}
-        except Exception as error:
-            raise LearningError(f"replay: {path} cannot be read ({error})") from error
-        used = len(rows["state"])
-        expected = (self.state_dim, self.feature_dim, self.action_dim)
-        found = (rows["state"].shape[1], rows["features"].shape[1], rows["action"].shape[1])
-        if found != expected or used > self.capacity or len(rows["features"]) != used * self.feature_copies:
+        """Replaces the content by `save`'s file; LearningError when sizes do not match or it is damaged.
+
+        Frames that the store already holds for another buffer stay shared.
+        """
+        tables = archive.read_tables(Path(path))
+        self._check_layout(Path(path), tables)
+        self._clear()
+        slots = archive.load_frames(Path(path), self.frames)
+        self._restore(tables, slots)
+        for slot in slots.values():
+            self.frames.release(slot)  # the transitions own them now
+
+    def _check_layout(self, path: Path, tables: dict[str, NDArray]) -> None:
+        """LearningError when the file's sizes are not this buffer's."""
+        frames, columns = self.frames, archive.layout(path)
+        if not {"action", "ready"} <= tables.keys() or "state" not in columns:
+            raise LearningError(f"replay: {path} cannot be read (it is no replay buffer of this version)")
+        used = len(tables["action"])
+        found = (columns["state"][1], *columns["features"][1:], tables["action"].shape[1])
+        expected = (self.state_dim, frames.copies_wanted, self.feature_dim, self.action_dim)
+        if found != expected or used > self.capacity:
             raise LearningError(
-                f"replay: {path} holds {used} frames of (state, features, action) = {found}; this buffer "
-                f"takes {self.capacity} frames of {expected} with {self.feature_copies} feature copies"
+                f"replay: {path} holds {used} transitions of (state, copies, features, action) = {found}; "
+                f"this buffer takes {self.capacity} of {expected}"
             )
-        if rows["outcome"].shape not in ((used, 3), (used, OUTCOMES)):
+        if str(tables["storage"]) != frames.storage:
             raise LearningError(
-                f"replay: {path} holds outcomes of shape {rows['outcome'].shape}, "
-                f"must be ({used}, {OUTCOMES})"
+                f"replay: {path} keeps {tables['storage']}, this buffer keeps {frames.storage}; load it with "
+                "the settings it was made with"
             )
-        if (self._np_images is not None) != ("images" in rows):
-            raise LearningError(f"replay: {path} and this buffer differ in keeping pictures or not")
-        self._restore(rows, used)
 
-    def _restore(self, rows: dict[str, Any], used: int) -> None:
-        self._np_state[:used], self._np_action[:used] = rows["state"], rows["action"]
-        self._np_features[: used * self.feature_copies] = rows["features"]
-        columns = rows["outcome"].shape[1]  # 3 in files from before the grasp penalty: it was zero
-        self._np_outcome[:used, :columns], self._np_outcome[:used, columns:] = rows["outcome"], 0.0
-        if self._np_images is not None:
-            self._np_images[:used] = rows["images"]
-        self._np_next[:] = NONE
-        self._np_next[:used] = rows["next_slot"]
-        self._previous[:], self._place[:] = NONE, NONE
-        linked = np.flatnonzero(self._np_next != NONE)
-        self._previous[self._np_next[linked]] = linked
-        self._count = len(rows["ready"])
-        self._np_ready[: self._count] = rows["ready"]
-        self._place[rows["ready"]] = np.arange(self._count)
-        self._head, self._used = int(rows["head"]), used
-        self._open = {str(a): (int(e), int(k), int(s)) for a, e, k, s in rows["open"]}
-        self._last_sequence = {str(a): int(s) for a, s in rows["sequences"]}
+    def _clear(self) -> None:
+        for entry in range(self._used):
+            self._evict(entry)
+        self._head = self._used = 0
+        self._last_sequence = {}
+
+    def _restore(self, tables: dict[str, NDArray], slots: dict[int, int]) -> None:
+        used = self._used = len(tables["action"])
+        for entry, (uid, after) in enumerate(zip(tables["frame_of"], tables["next_frame_of"], strict=True)):
+            self._frame[entry] = self.frames.retain(slots[int(uid)])
+            self._next_frame[entry] = NONE if after == NONE else self.frames.retain(slots[int(after)])
+        self._next_entry[:used] = tables["next_entry"]
+        self._action[:used], self._outcome[:used] = tables["action"], tables["outcome"]
+        self._place[:], self._count = NONE, len(tables["ready"])
+        self._ready[: self._count] = tables["ready"]
+        self._place[tables["ready"]] = np.arange(self._count)
+        self._head = int(tables["head"])
+        self._open = {str(a): (int(e), int(k), int(s)) for a, e, k, s in tables["open"]}
+        self._opener = {entry: actor for actor, (_, _, entry) in self._open.items()}
+        self._last_sequence = {str(a): int(s) for a, s in tables["sequences"]}
 
 
-def _text_table(rows: list[list[Any]], columns: int) -> np.ndarray:
+def slots_for(*capacities: int) -> int:
+    """Frames that these buffers can refer to at once, at worst: two a transition, and one on its way in."""
+    return 2 * sum(capacities) + 2
+
+
+def _text_table(rows: list[list[Any]], columns: int) -> NDArray[np.str_]:
     """Names and numbers as an array of text, which .npz stores without pickle."""
     return np.array([[str(value) for value in row] for row in rows], dtype=np.str_).reshape(-1, columns)
-
-
-def _zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Zeros whose pages are committed when they are first written: torch.zeros would fill them all now."""
-    kinds = {torch.float32: np.float32, torch.float16: np.float16, torch.uint8: np.uint8}
-    return torch.from_numpy(np.zeros(shape, kinds[dtype]))
