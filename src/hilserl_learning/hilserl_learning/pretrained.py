@@ -26,6 +26,8 @@ WHERE = (
     "--set learner.trunk_weights=FILE, or --set learner.trunk_weights=random for seeded random weights"
 )
 
+LARGEST_BYTES = 256_000_000  # float64 copies of the published 4.9 million weights have 39 MB
+
 
 def load_trunk(path: str | Path | None, width: float = 1.0, seed: int = 0) -> ResNet10:
     """A trunk with the weights of `path`, or with seeded random weights when `path` is None.
@@ -43,6 +45,11 @@ def load_trunk(path: str | Path | None, width: float = 1.0, seed: int = 0) -> Re
     file = Path(path)
     if not file.is_file():
         raise LearningError(f"pretrained trunk: no file at {file.resolve()}; {WHERE}")
+    size = file.stat().st_size
+    if size > LARGEST_BYTES:
+        raise LearningError(
+            f"pretrained trunk: {file} has {size / 1e6:.0f} MB, the published file about 20; {WHERE}"
+        )
     weights = _read_safetensors(file) if file.suffix == ".safetensors" else flax_to_torch(read_pickle(file))
     _load(trunk, weights, file)
     return trunk
@@ -67,9 +74,9 @@ def flax_to_torch(tree: Mapping[str, Any]) -> dict[str, Tensor]:
     """Nested (or '/'-joined) names and HWIO kernels of the original -> names and OIHW kernels of ResNet10."""
     weights: dict[str, Tensor] = {}
     for path, value in _leaves(tree):
-        array = torch.from_numpy(np.array(value, dtype=np.float32))
+        array = _numbers(path, value)
         *owner, kind = path.split("/")
-        if kind == "kernel":
+        if kind == "kernel" and array.dim() == 4:  # a classifier head's Dense kernel has two axes
             array = array.permute(3, 2, 0, 1).contiguous()
         parts = [_RENAMED.get(part, part) for part in owner]
         name = ".".join(
@@ -79,15 +86,26 @@ def flax_to_torch(tree: Mapping[str, Any]) -> dict[str, Tensor]:
     return weights
 
 
+DEEPEST = 8  # levels of names; the published file has 3
 _RENAMED = {"Conv_0": "conv_0", "Conv_1": "conv_1", "MyGroupNorm_0": "norm_0", "MyGroupNorm_1": "norm_1"}
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    if prefix.count("/") > DEEPEST:
+        raise LearningError(f"pretrained trunk: '{prefix[:40]}...' is nested without end; {WHERE}")
     found: list[tuple[str, Any]] = []
     for key, value in tree.items():
         path = f"{prefix}/{key}" if prefix else str(key)
         found += _leaves(value, path) if isinstance(value, Mapping) else [(path, value)]
     return found
+
+
+def _numbers(path: str, value: Any) -> Tensor:
+    """A leaf as float32 tensor; LearningError when it is no array of numbers."""
+    if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind not in "fiu":
+        kind = f"n array of {value.dtype}" if isinstance(value, np.ndarray) else f" {type(value).__name__}"
+        raise LearningError(f"pretrained trunk: '{path}' holds a{kind}, not an array of numbers; {WHERE}")
+    return torch.from_numpy(np.array(value, dtype=np.float32))
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -98,7 +116,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
             f"pretrained trunk: {path} is not a readable safetensors file ({error})"
         ) from error
     if any("/" in name for name in weights):
-        return flax_to_torch({name: value.numpy() for name, value in weights.items()})
+        return flax_to_torch({name: value.float().numpy() for name, value in weights.items()})
     return weights
 
 

@@ -47,6 +47,7 @@ def test_impossible_gripper_columns_are_refused(columns):
 def test_last_hidden_layer_is_normed_unless_original(name, normed):
     critic = RLPDAgent(profile(name, **DUAL | {"feature_dim": 0, "grasp_columns": (6, 13)})).grasp_critic
     encoded = torch.randn(4, critic.layers[0].weight.shape[1], generator=torch.Generator().manual_seed(0))
+    assert len(critic.layers) == (2 if normed else 1)
     last = critic.layers[-1] if normed else critic.last_hidden
     with torch.no_grad():
         before = critic(encoded)

@@ -1,19 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-import collections
-import pickle
-
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
-from golden_fixtures import trunk_tree
 from scipy.spatial.transform import Rotation
 from synthetic_scene import scene
 
 from hilserl_learning import readout
 from hilserl_learning.errors import LearningError
 from hilserl_learning.perception import Perception
-from hilserl_learning.pretrained import load_trunk
 from hilserl_learning.profiles import profile
 from hilserl_learning.replay import Batch
 from hilserl_learning.resnet10 import ResNet10
@@ -151,68 +145,6 @@ def test_trunk_is_a_function_of_its_seed():
     ours, same, other = ResNet10(0.25, 3), ResNet10(0.25, 3), ResNet10(0.25, 4)
     assert torch.equal(ours.conv_init.weight, same.conv_init.weight)
     assert not torch.equal(ours.conv_init.weight, other.conv_init.weight)
-
-
-def published(arrays: dict[str, np.ndarray]) -> dict:
-    """The nested dictionary that the original pickles."""
-    tree: dict = {}
-    for path, value in arrays.items():
-        *owner, leaf = path.split("/")
-        node = tree
-        for part in owner:
-            node = node.setdefault(part, {})
-        node[leaf] = value
-    return tree
-
-
-def test_published_weights_load_from_pickle_and_safetensors(tmp_path):
-    arrays = trunk_tree("A", "modules_actor/encoder")
-    for protocol in (2, 4, 5):
-        (tmp_path / "resnet10_params.pkl").write_bytes(pickle.dumps(published(arrays), protocol))
-        trunk = load_trunk(tmp_path / "resnet10_params.pkl")
-        kernel = arrays["ResNetBlock_2/conv_proj/kernel"]
-        np.testing.assert_array_equal(trunk.blocks[2].conv_proj.weight, kernel.transpose(3, 2, 0, 1))
-        np.testing.assert_array_equal(trunk.blocks[0].norm_1.bias, arrays["ResNetBlock_0/MyGroupNorm_1/bias"])
-    flat = {k: torch.from_numpy(v) for k, v in arrays.items()}
-    safetensors.torch.save_file(flat, tmp_path / "original_names.safetensors")
-    contiguous = {k: v.contiguous() for k, v in trunk.state_dict().items()}
-    safetensors.torch.save_file(contiguous, tmp_path / "our_names.safetensors")
-    for name in ("original_names", "our_names"):
-        again = load_trunk(tmp_path / f"{name}.safetensors")
-        assert all(torch.equal(a, b) for a, b in zip(trunk.parameters(), again.parameters(), strict=True))
-
-
-def test_wrong_weights_are_named(tmp_path):
-    arrays = trunk_tree("A", "modules_actor/encoder")
-    with pytest.raises(LearningError, match=r"no file at .*rail-berkeley/serl"):
-        load_trunk(tmp_path / "resnet10_params.pkl")
-    path = tmp_path / "wrong.pkl"
-    path.write_bytes(pickle.dumps(published(arrays)))
-    with pytest.raises(LearningError, match=r"conv_init.weight' has shape \(64, 3, 7, 7\).*trunk_width 0.5"):
-        load_trunk(path, width=0.5)
-    path.write_bytes(pickle.dumps(published({k: v for k, v in arrays.items() if "norm_proj" not in k})))
-    with pytest.raises(LearningError, match=r"has no 'blocks\.1\.norm_proj\.weight'"):
-        load_trunk(path)
-    path.write_bytes(b"not a pickle")
-    with pytest.raises(LearningError, match="not a readable pickle"):
-        load_trunk(path)
-    path.write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(LearningError, match="holds a list"):
-        load_trunk(path)
-
-
-class Malicious:
-    def __reduce__(self):
-        return (print, ("executed",))
-
-
-def test_pickle_never_runs_code(tmp_path, capsys):
-    path = tmp_path / "evil.pkl"
-    for content in ({"conv_init": Malicious()}, {"x": collections.Counter()}):
-        path.write_bytes(pickle.dumps(content))
-        with pytest.raises(LearningError, match="refused"):
-            load_trunk(path)
-    assert "executed" not in capsys.readouterr().out
 
 
 def test_original_profile_encodes_cropped_pictures_in_the_update(data):
