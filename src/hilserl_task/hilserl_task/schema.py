@@ -314,7 +314,8 @@ class LearnerSpec(Section):
     @property
     def crops(self) -> str:
         """The augmentation that holds: 'none', 'crop' or 'cached'."""
-        return self.augmentation or PROFILE_AUGMENTATION[self.profile]
+        kind = self.augmentation or PROFILE_AUGMENTATION[self.profile]
+        return "none" if kind == "cached" and self.feature_copies == 1 else kind
 
 
 class TrainingSpec(Section):
@@ -400,7 +401,7 @@ class Task(Section):
             raise ValueError(
                 f"learner.store_images: false, but learner.profile: {learner.profile} with "
                 f"learner.augmentation: {learner.crops} crops stored pictures; use "
-                "learner.store_images: true or learner.augmentation: none"
+                "learner.store_images: true, learner.augmentation: none or learner.feature_copies: 1"
             )
 
     @property

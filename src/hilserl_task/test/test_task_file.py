@@ -82,7 +82,7 @@ def test_bad_value_names_key_rule_and_value(override, words):
         ),
         (
             ["learner.augmentation=cached", "learner.store_images=false"],
-            ["learner.store_images: false", "learner.augmentation: cached", "learner.augmentation: none"],
+            ["learner.store_images: false", "learner.augmentation: cached", "learner.feature_copies: 1"],
         ),
     ],
 )
@@ -107,6 +107,11 @@ def test_original_profile_runs_with_pictures_or_without_any():
             "learner.policy_images=false",
         ],
     )
+
+
+def test_one_stored_copy_needs_no_pictures():
+    values = ["learner.augmentation=cached", "learner.feature_copies=1", "learner.store_images=false"]
+    assert load_task("ram_insertion", values).learner.crops == "none"
 
 
 def two_arms(tmp_path, **second):
