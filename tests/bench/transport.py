@@ -22,7 +22,7 @@ from rclpy.node import Node
 
 from hilserl_agent.outbox import Outbox
 from hilserl_agent.policy_codec import PolicyAssembler, encode_policy
-from hilserl_agent.transport import TransitionUploader
+from hilserl_agent.transport import Identity, TransitionUploader
 from hilserl_learning.replay import ReplayBuffer
 from hilserl_msgs.msg import PolicyWeights, Transition
 from hilserl_msgs.srv import InsertTransitions
@@ -83,16 +83,30 @@ def serve() -> None:
     rclpy.spin(node)
 
 
+class Silent:
+    """Nobody is told how the upload goes; without an end of it the measurement ends by time-out."""
+
+    def on_connected(self, newest_episode: int) -> None:
+        """Nothing."""
+
+    def on_acknowledged(self, policy_version: int, learner_session: str) -> None:
+        """Nothing."""
+
+    def on_refused(self, reason: str) -> None:
+        """Nothing."""
+
+    def on_warning(self, text: str) -> None:
+        """Nothing."""
+
+
 def measure(work: Path) -> dict[str, dict[str, object]]:
     """The actor's side; returns the results."""
     node = Node("bench_actor")
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    outbox = Outbox(work / "outbox.spill")
-    ignore = lambda *_: None  # noqa: E731
-    uploader = TransitionUploader(
-        node, topics.INSERT_TRANSITIONS, "bench", "", "", outbox, ignore, ignore, ignore
-    )
+    outbox = Outbox(work / "outbox")
+    identity = Identity("", "", {})
+    uploader = TransitionUploader(node, topics.INSERT_TRANSITIONS, "bench", identity, outbox, Silent())
     assembler, delays = PolicyAssembler("bench"), []
 
     def policy_came(message: PolicyWeights) -> None:
@@ -114,8 +128,9 @@ def measure(work: Path) -> dict[str, dict[str, object]]:
     ]
     begun = time.monotonic()
     for message in messages:
-        uploader.put(message)
-    uploader.flush()
+        outbox.put(message)
+    outbox.release()
+    uploader.send()
     spin_until(executor, lambda: uploader.idle)
     rate = TRANSITIONS / (time.monotonic() - begun)
     spin_until(executor, lambda: len(delays) >= POLICIES - 1)

@@ -15,11 +15,12 @@ import torch
 from builtin_interfaces.msg import Time
 from rclpy.duration import Duration
 
+from hilserl_agent.actor_parameters import read_parameters
 from hilserl_agent.actor_policy import LearnedPolicy, Policy, ZeroPolicy
 from hilserl_agent.actor_stage import Deadline, Stage
 from hilserl_agent.actor_state import ActorState, load_state, save_state
 from hilserl_agent.config import load_perception, perception_id
-from hilserl_agent.episode_book import ClosedStep, Ending, EpisodeBook, Event, Executed, Outcome, Rules
+from hilserl_agent.episode_book import ClosedStep, Ending, EpisodeBook, Event, Executed, Outcome
 from hilserl_agent.episode_summary import episode_summary
 from hilserl_agent.graph_client import GraphClient
 from hilserl_agent.learner_link import LearnerLink
@@ -49,18 +50,18 @@ class Actor(HilserlNode):
     def __init__(self) -> None:
         super().__init__("actor")
         torch.set_num_threads(1)  # more only spin: the learner and the simulation need the cores
-        self._read_parameters()
+        self._chosen = read_parameters(self)
         self._counters_file = self.run_dir / "checkpoints" / "actor.json"
         self._state = self._load_counters()
         self._stop = TrainingStop(self.task.training)
         self._stop.restore(self._state.training_stop)
         self._done_episodes = self._discarded_in_a_row = 0
         self._finished = False
-        perception = load_perception(self.task, self.run_dir) if self._phase != "teleop" else None
+        perception = load_perception(self.task, self.run_dir) if self._chosen.phase != "teleop" else None
         self._reader = ObservationReader(self.task, perception.encode if perception else None)
         self._policy = self._make_policy()
         self._link = self._make_link(perception_id(perception))
-        self._graph = GraphClient(self, self.task, self, self._use_reward)
+        self._graph = GraphClient(self, self.task, self, self._chosen.use_reward)
         self._summaries = self.create_publisher(EpisodeSummary, topics.EPISODE, qos.EPISODE)
         self._enter_waiting()
         self.create_timer(WATCH_PERIOD_S, self._watch)
@@ -69,41 +70,12 @@ class Actor(HilserlNode):
 
     # -- set-up ---------------------------------------------------------------------------------------
 
-    def _read_parameters(self) -> None:
-        declare = self.declare_parameter
-        self._phase: str = declare("phase", "train").value
-        self._use_reward: bool = declare("use_reward", True).value
-        board_moved = self._phase == "evaluate" and self.task.evaluation.board_moved
-        self._evaluation: bool = declare("evaluation", False).value or board_moved
-        self._deterministic: bool = declare("deterministic", self.task.evaluation.deterministic).value
-        self._actor_id: str = declare("actor_id", "actor").value
-        self._timeout_s: float = declare("observation_timeout_s", 5.0).value
-        self._peer_timeout_s: float = declare("peer_timeout_s", 60.0).value
-        # The learner encodes all demonstrations before it publishes its first policy.
-        self._policy_timeout_s: float = declare("policy_timeout_s", 300.0).value
-        episodes: int = declare("episodes", 0).value
-        if self._phase not in ("train", "evaluate", "teleop"):
-            raise TaskError(f"phase: '{self._phase}' must be train, evaluate or teleop; example: train")
-        if episodes < 0:
-            raise TaskError(f"episodes: {episodes} must not be negative; example: 50")
-        if self._phase == "train" and not self._use_reward:
-            raise TaskError("use_reward: false goes with phase teleop only; training needs a reward")
-        self._episodes = episodes or (self.task.evaluation.episodes if self._phase == "evaluate" else 0)
-        self._counting = "labels" if self._phase == "teleop" and not self._use_reward else self._phase
-        self._lockstep = self.task.pacing == "lockstep"
-        self._synchronous = self._phase == "train" and self.task.learner.updates == "synchronous"
-        self._rules = Rules(
-            max_steps=self.task.episode.max_steps,
-            use_reward=self._use_reward,
-            success_button=self._phase == "teleop" and self._use_reward,
-        )
-
     def _make_policy(self) -> Policy:
-        if self._phase == "teleop":
+        if self._chosen.phase == "teleop":
             return ZeroPolicy(self.task.action_dim)
-        deterministic = self._phase == "evaluate" and self._deterministic
+        deterministic = self._chosen.phase == "evaluate" and self._chosen.deterministic
         policy = LearnedPolicy(self.task.config_hash(), deterministic)
-        if self._phase == "evaluate":
+        if self._chosen.phase == "evaluate":
             try:
                 policy.load(self.run_dir / POLICY_FILE)
             except PolicyRejected as error:
@@ -111,38 +83,44 @@ class Actor(HilserlNode):
         return policy
 
     def _make_link(self, features_id: str) -> LearnerLink | None:
-        if not isinstance(self._policy, LearnedPolicy) or self._phase != "train":
+        if not isinstance(self._policy, LearnedPolicy) or self._chosen.phase != "train":
             return None
-        return LearnerLink(
+        link = LearnerLink(
             self,
             self._policy,
-            self._actor_id,
+            self._chosen.actor_id,
             features_id,
+            self._chosen.learner_namespace,
             on_progress=self._advance,
             on_fault=self._fail,
         )
+        if link.recovered_steps:
+            self._state.count(link.newest_episode, link.recovered_steps)
+            self._save_counters()
+            self.diagnose(WARN, f"kept {link.recovered_steps} steps of an episode that was left open")
+        return link
 
     # -- stages ---------------------------------------------------------------------------------------
 
     def _enter_waiting(self) -> None:
         self._stage = Stage.WAITING
         self._peers_since: float | None = None
-        self._deadline = Deadline.after(self._peer_timeout_s, "the graph is not complete")
+        self._deadline = Deadline.after(self._chosen.peer_timeout_s, "the graph is not complete")
 
     def _wait_for_peers(self) -> None:
         missing = self._graph.missing_peers()
         if missing:
             self._peers_since = None
             self._deadline.text = (
-                f"after {self._peer_timeout_s:g} s the graph still lacks: {'; '.join(missing)}"
+                f"after {self._chosen.peer_timeout_s:g} s the graph still lacks: {'; '.join(missing)}"
             )
             return
         now = time.monotonic()
         if self._peers_since is None:
             self._peers_since = now
             self._deadline = Deadline.after(
-                self._policy_timeout_s,
-                f"no policy on {topics.POLICY} after {self._policy_timeout_s:g} s: is the learner up?",
+                self._chosen.policy_timeout_s,
+                f"no policy on {topics.POLICY} after {self._chosen.policy_timeout_s:g} s: is the learner up?",
             )
         if self._link is not None and not self._link.ready:
             return
@@ -152,6 +130,8 @@ class Actor(HilserlNode):
     def _next_episode(self) -> None:
         if self._is_over():
             return
+        if self._link is not None:  # may know episodes that a lost counter file does not
+            self._state.next_episode = max(self._state.next_episode, self._link.newest_episode + 1)
         self._episode = self._state.next_episode
         self._state.next_episode += 1
         self._save_counters()
@@ -161,21 +141,21 @@ class Actor(HilserlNode):
     def _reset(self) -> None:
         self._attempts += 1
         self._stage = Stage.RESETTING
-        self._book = EpisodeBook(self._rules)
+        self._book = EpisodeBook(self._chosen.rules)
         self._next_step = 0
         self._stamps: dict[int, Time] = {}
         self._reward_overdue_at = -1
         self._began_at = time.monotonic()
-        self._policy.seed(exploration_seed(self.seed, self._counting, self._episode))
-        seed = reset_seed(self.seed, self._counting, self._episode)
-        self._graph.start_episode(self._episode, seed, self._evaluation)
+        self._policy.seed(exploration_seed(self.seed, self._chosen.counting, self._episode))
+        seed = reset_seed(self.seed, self._chosen.counting, self._episode)
+        self._graph.start_episode(self._episode, seed, self._chosen.evaluation)
 
     def _is_over(self) -> bool:
-        if self._episodes and self._done_episodes >= self._episodes:
+        if self._chosen.episodes and self._done_episodes >= self._chosen.episodes:
             self.get_logger().info(f"{self._done_episodes} episodes done")
             self._finish(0)
             return True
-        if self._phase == "evaluate" and self._discarded_in_a_row >= DISCARDED_IN_A_ROW:
+        if self._chosen.phase == "evaluate" and self._discarded_in_a_row >= DISCARDED_IN_A_ROW:
             self._fail(f"{DISCARDED_IN_A_ROW} evaluation episodes discarded in a row; see the diagnostics")
             return True
         reason = self._stop.reason(self._state.total_steps)
@@ -231,7 +211,9 @@ class Actor(HilserlNode):
         self._take(self._book.add_reward(int(message.step), bool(message.success)))
 
     def _take(self, closed: list[ClosedStep]) -> None:
-        if closed:
+        if self._book.discarded:
+            self._upload(lambda link: link.end_episode(discarded=True))
+        elif closed:
             self._upload(lambda link: link.put(closed, self._episode))
         self._advance()
 
@@ -260,11 +242,11 @@ class Actor(HilserlNode):
             return False
         if self._book.steps < step and not self._may_act_unjudged(step):
             return False
-        return not (self._synchronous and self._link is not None and not self._link.up_to_date)
+        return not (self._chosen.synchronous and self._link is not None and not self._link.up_to_date)
 
     def _may_act_unjudged(self, step: int) -> bool:
         """Realtime only: after a short wait the robot goes on although a step is not closed yet."""
-        if self._lockstep:
+        if self._chosen.lockstep:
             return False
         if self._reward_overdue_at == step:
             return True
@@ -303,7 +285,7 @@ class Actor(HilserlNode):
     def _expect(self, step: int) -> None:
         """Starts the clock for what has to follow observation `step`."""
         self._deadline = Deadline.after(
-            self._timeout_s, f"no progress for {self._timeout_s:g} s after step {step}"
+            self._chosen.timeout_s, f"no progress for {self._chosen.timeout_s:g} s after step {step}"
         )
 
     # -- the end of an episode ------------------------------------------------------------------------
@@ -314,7 +296,7 @@ class Actor(HilserlNode):
         book = self._book
         self._done_episodes += not book.discarded
         self._discarded_in_a_row = self._discarded_in_a_row + 1 if book.discarded else 0
-        self._state.total_steps += book.steps
+        self._state.count(self._episode, book.steps)
         if not book.discarded:
             self._stop.add(book.outcome is Outcome.SUCCESS, book.steps, book.intervention_steps)
         self._state.training_stop = self._stop.state()
@@ -330,8 +312,8 @@ class Actor(HilserlNode):
             book,
             self.task.period_s,
             self.get_clock().now().to_msg(),
-            actor_id=self._actor_id,
-            phase=self._phase,
+            actor_id=self._chosen.actor_id,
+            phase=self._chosen.phase,
             episode=self._episode,
             wall_s=time.monotonic() - self._began_at,
             policy_version=self._policy.version,
@@ -353,7 +335,7 @@ class Actor(HilserlNode):
         text = self._deadline.text
         if self._stage is Stage.RUNNING:
             waiting_for = self._book.missing(self._book.steps)
-            if self._synchronous and self._link is not None and not self._link.up_to_date:
+            if self._chosen.synchronous and self._link is not None and not self._link.up_to_date:
                 if time.monotonic() < self._deadline.at + LEARNER_TIMEOUT_S:
                     return
                 waiting_for = ["the learner (updates: synchronous)"]
@@ -361,18 +343,18 @@ class Actor(HilserlNode):
         self._fail(text)
 
     def _load_counters(self) -> ActorState:
-        if self._phase == "evaluate":
+        if self._chosen.phase == "evaluate":
             return ActorState()  # an evaluation is repeated as a whole, so that its seeds are
         try:
-            return load_state(self._counters_file, self._counting)
+            return load_state(self._counters_file, self._chosen.counting)
         except ValueError as error:
             raise TaskError(str(error)) from error
 
     def _save_counters(self) -> None:
-        if self._phase == "evaluate":
+        if self._chosen.phase == "evaluate":
             return
         try:
-            save_state(self._counters_file, self._counting, self._state)
+            save_state(self._counters_file, self._chosen.counting, self._state)
         except OSError as error:
             self._fail(f"counters cannot be saved: {error}; free disk space and start again")
 

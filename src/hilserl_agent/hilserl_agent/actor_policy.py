@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -56,7 +57,8 @@ class LearnedPolicy:
     def __init__(self, config_hash: str, deterministic: bool) -> None:
         self.version = 0
         self._config_hash = config_hash
-        self._assembler = PolicyAssembler(config_hash)
+        self._assembler = PolicyAssembler(config_hash, lambda text: self.on_incomplete(text))
+        self.on_incomplete: Callable[[str], None] = lambda _: None  # told of policies whose chunks got lost
         self._deterministic = deterministic
         self._generator = torch.Generator()
         self._network: ActorPolicy | None = None

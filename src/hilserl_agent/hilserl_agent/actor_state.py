@@ -20,13 +20,20 @@ class ActorState:
     Attributes:
         next_episode: number of the next episode; grows when an episode begins, so a number is never used
             for two episodes, whatever happens in between.
-        total_steps: actions of all finished episodes.
+        total_steps: actions of all finished episodes, up to number `counted_episode`.
         training_stop: state of the stopping rule.
     """
 
     next_episode: int = 0
     total_steps: int = 0
     training_stop: dict[str, Any] = field(default_factory=dict)
+    counted_episode: int = -1
+
+    def count(self, episode: int, steps: int) -> None:
+        """Adds the steps of an episode, unless they are counted already."""
+        if episode > self.counted_episode:
+            self.total_steps += steps
+            self.counted_episode = episode
 
 
 def load_state(path: Path, phase: str) -> ActorState:

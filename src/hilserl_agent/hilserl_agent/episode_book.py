@@ -78,6 +78,7 @@ class ClosedStep:
     reward: float
     terminated: bool
     truncated: bool
+    grasp_penalty: float = 0.0
 
     @property
     def last(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hilserl_agent.messages import TransitionRecord
+from hilserl_agent.sender import Sender
 from hilserl_learning.replay import ReplayBuffer
 from hilserl_learning.sampling import add_with_intervention
 
@@ -15,13 +16,14 @@ class InsertRefused(ValueError):
     """A batch that must not be stored; nothing of it was."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ledger:
-    """What is held of one actor: highest sequence number and the newest (episode, step)."""
+    """What is held of one actor: highest sequence number, whose number that is, newest (episode, step)."""
 
     sequence: int = 0
     episode: int = -1
     step: int = -1
+    outbox_id: str = ""
 
 
 class TransitionIntake:
@@ -31,28 +33,44 @@ class TransitionIntake:
         self._online, self._demonstrations = online, demonstrations
         self._ledgers: dict[str, Ledger] = {}
 
-    def last_sequence(self, actor_id: str) -> int:
-        """Highest sequence number held of an actor; all before it are held too. 0 before the first."""
-        return self._ledgers[actor_id].sequence if actor_id in self._ledgers else 0
+    def ledger(self, actor_id: str) -> Ledger:
+        """What is held of an actor; all numbers up to the highest are held."""
+        return self._ledgers.get(actor_id, Ledger())
 
-    def insert(self, actor_id: str, records: list[TransitionRecord]) -> int:
-        """Stores what is new of a batch; returns how many that were.
+    def fresh(self, sender: Sender, records: list[TransitionRecord]) -> list[TransitionRecord]:
+        """What is new of a batch; changes nothing.
 
         Raises:
-            InsertRefused: a gap in the numbers, or steps that are not after the newest held.
+            InsertRefused: a gap in the numbers, numbers of an outbox that has not asked where to continue, or
+                steps that are not after the newest held.
         """
-        ledger = self._ledgers.get(actor_id, Ledger())
+        ledger = self.ledger(sender.actor_id)
         fresh = [record for record in records if record.sequence > ledger.sequence]
-        _check(actor_id, ledger, fresh)
-        for record in fresh:
-            add_with_intervention(
-                self._online, self._demonstrations, record.human, **_step_arguments(actor_id, record)
+        known = ledger.outbox_id in ("", sender.outbox_id)
+        if not known and len(fresh) < len(records):
+            raise InsertRefused(
+                f"actor '{sender.actor_id}': sequence {records[0].sequence} is of another outbox than the "
+                f"numbers up to {ledger.sequence} ({ledger.outbox_id}); its first request must be empty"
             )
-            self._ledgers[actor_id] = Ledger(record.sequence, record.episode, record.step)
-        return len(fresh)
+        _check(sender.actor_id, ledger, fresh)
+        return fresh
+
+    def store(self, sender: Sender, records: list[TransitionRecord]) -> None:
+        """Puts what `fresh` gave into the buffers.
+
+        Raises:
+            OSError: pictures go to a disk that is full; what the ledger counts is stored.
+        """
+        for record in records:
+            add_with_intervention(
+                self._online, self._demonstrations, record.human, **_step_arguments(sender.actor_id, record)
+            )
+            self._ledgers[sender.actor_id] = Ledger(
+                record.sequence, record.episode, record.step, sender.outbox_id
+            )
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs: plain numbers."""
+        """What `restore` needs: plain numbers and texts."""
         return {actor: asdict(ledger) for actor, ledger in self._ledgers.items()}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -25,15 +25,18 @@ from hilserl_agent.config import (
 )
 from hilserl_agent.demonstrations import load_demonstrations
 from hilserl_agent.intake import InsertRefused, TransitionIntake
-from hilserl_agent.messages import TransitionShape
+from hilserl_agent.messages import TransitionRecord, TransitionShape
 from hilserl_agent.policy_codec import ReceivedPolicy
 from hilserl_agent.policy_file import POLICY_FILE, newest_version, write_policy_file
+from hilserl_agent.sender import Sender
+from hilserl_agent.sessions import Sessions
 from hilserl_agent.training_episodes import TrainingEpisodes
+from hilserl_agent.transition_log import TRANSITIONS, TransitionLog
 from hilserl_learning.replay import ReplayBuffer
 from hilserl_learning.sac import RLPDAgent, metrics_to_floats
 from hilserl_learning.sampling import RLPDSampler
 from hilserl_msgs.msg import Transition
-from hilserl_task import Task
+from hilserl_task import Task, TaskError
 
 CHECKPOINTS = "checkpoints"
 EPISODES = "episodes.jsonl"  # beside the checkpoints: what was heard of training episodes
@@ -48,12 +51,13 @@ class LearnerCore:
 
     Args:
         task: what to learn, and how.
-        run_dir: holds perception, demonstrations, checkpoints and the policy.
+        run_dir: holds perception, demonstrations, the log of transitions, checkpoints and the policy.
         seed: of networks, batches and exploration noise in updates.
         device: of the agent; buffers stay in main memory.
 
     Raises:
-        TaskError: perception or demonstrations are missing, or do not fit the task.
+        TaskError: perception or demonstrations are missing or do not fit the task, or a checkpoint or the log
+            of transitions is of another configuration.
     """
 
     def __init__(self, task: Task, run_dir: Path, seed: int, device: str = "cpu") -> None:
@@ -71,9 +75,9 @@ class LearnerCore:
             images_required=keeps_images(task),
         )
         self.online, self.demonstrations = self._make_buffer(), self._make_buffer()
-        self.intake = TransitionIntake(self.online, self.demonstrations)
+        self.intake, self.sessions = TransitionIntake(self.online, self.demonstrations), Sessions()
         self._generator = torch.Generator().manual_seed(seed)
-        self._sampler = RLPDSampler(self.online, self.demonstrations, self.config.batch_size, self._generator)
+        self._sampler = RLPDSampler.of(self.config, self.online, self.demonstrations, self._generator)
         self.agent = RLPDAgent(self.config, seed, device, perception=self._perception)
         self.inserted = 0
         self.cycles = 0
@@ -81,31 +85,38 @@ class LearnerCore:
         self.metrics: dict[str, float] = {}
         self.episodes = TrainingEpisodes(run_dir / CHECKPOINTS / EPISODES)
         self.checkpoint: Path | None = None  # newest
-        self.resumed = self._resume()
-        if not self.resumed:
-            load_demonstrations(
-                task, run_dir, self._perception, self.demonstrations, self._shape.features > 0
-            )
+        self.warnings: list[str] = []  # what resuming has found damaged
+        self._log = TransitionLog(run_dir / TRANSITIONS, self._identity(), compress=keeps_images(task))
+        self._resume()
 
     # -- transitions ----------------------------------------------------------------------------------
 
-    def insert(self, actor_id: str, config_hash: str, perception: str, messages: list[Transition]) -> int:
-        """Stores what is new of a batch; returns how many transitions that were.
+    def insert(self, sender: Sender, messages: list[Transition]) -> int:
+        """Stores what is new of a batch, in the log first; returns how many transitions that were.
 
         Raises:
-            InsertRefused: another task configuration or perception, damaged or unordered transitions;
-                nothing was stored.
+            InsertRefused: damaged or unordered transitions; nothing was stored.
+            OSError: the log cannot be written; nothing counts as accepted.
         """
-        self._check_identity(actor_id, config_hash, perception)
         try:
             records = [self._shape.record(message) for message in messages]
         except ValueError as error:
-            raise InsertRefused(f"actor '{actor_id}': {error}") from error
-        added = self.intake.insert(actor_id, records)
-        self.inserted += added
-        return added
+            raise InsertRefused(f"actor '{sender.actor_id}': {error}") from error
+        fresh = self.intake.fresh(sender, records)
+        self._log.append(sender, messages[len(messages) - len(fresh) :])
+        self._store(sender, fresh)
+        return len(fresh)
 
-    def _check_identity(self, actor_id: str, config_hash: str, perception: str) -> None:
+    def _store(self, sender: Sender, records: list[TransitionRecord]) -> None:
+        self.intake.store(sender, records)
+        self.inserted += len(records)
+
+    def check_identity(self, actor_id: str, config_hash: str, perception: str) -> None:
+        """Compares what actor and learner must agree on.
+
+        Raises:
+            InsertRefused: the text names what differs.
+        """
         differences = []
         if config_hash != self.config_hash:
             differences.append(f"config_hash {config_hash or 'empty'}, here {self.config_hash}")
@@ -173,15 +184,18 @@ class LearnerCore:
     def save(self) -> Path:
         """Writes a checkpoint: networks, optimizers, random states, buffers, counters; returns its folder.
 
+        Together with the log from its file `log_file` on it is the whole state.
+
         Raises:
             OSError: disk full; the checkpoint before stays.
         """
         state = {
-            "config_hash": self.config_hash,
-            "perception_id": self.perception_id,
+            **self._identity(),
             "agent": self.agent.state_dict(),
             "generator": self._generator.get_state(),
             "intake": self.intake.state(),
+            "sessions": self.sessions.state(),
+            "log_file": self._log.rotate(),
             "inserted": self.inserted,
             "cycles": self.cycles,
             "policy_version": self.policy_version,
@@ -196,20 +210,56 @@ class LearnerCore:
         )
         return self.checkpoint
 
-    def _resume(self) -> bool:
+    def close(self) -> None:
+        """Completes the log of transitions."""
+        self._log.close()
+
+    def _resume(self) -> None:
+        """Newest checkpoint, then what the log holds beyond it: exactly what was acknowledged."""
         remove_partial(self.run_dir / CHECKPOINTS)
         folder = newest_checkpoint(self.run_dir / CHECKPOINTS)
         if folder is None:
-            return False
-        mine = {"config_hash": self.config_hash, "perception_id": self.perception_id}
+            with_features = self._shape.features > 0
+            load_demonstrations(self.task, self.run_dir, self._perception, self.demonstrations, with_features)
+            first_log_file = 0
+        else:
+            first_log_file = self._restore(folder)
+        replayed = self._replay_log(first_log_file)
+        self.resumed = folder is not None or replayed > 0
+
+    def _restore(self, folder: Path) -> int:
+        """Reads a checkpoint; returns the number of the first file of the log that goes beyond it."""
         buffers = {"online": self.online, "demonstrations": self.demonstrations}
-        state: dict[str, Any] = read_checkpoint(folder, mine, buffers, self.agent)
+        state: dict[str, Any] = read_checkpoint(folder, self._identity(), buffers, self.agent)
         self._generator.set_state(state["generator"])
         self.intake.restore(state["intake"])
+        self.sessions.restore(state["sessions"])
         self.inserted, self.cycles = state["inserted"], state["cycles"]
         self.policy_version = max(self.policy_version, state["policy_version"])
         self.checkpoint = folder
-        return True
+        return int(state["log_file"])
+
+    def _replay_log(self, first: int) -> int:
+        """Takes in what the log holds beyond the ledgers; returns how many transitions that were.
+
+        Raises:
+            TaskError: of another configuration, damaged, or with a gap.
+        """
+        before = self.inserted
+        try:
+            self.warnings += self._log.repair()
+            for sender, message in self._log.read(first):
+                self.sessions.remember(sender)
+                self._store(sender, self.intake.fresh(sender, [self._shape.record(message)]))
+        except TaskError:
+            raise
+        except (ValueError, OSError) as error:
+            raise TaskError(f"{self._log.folder}: {error}") from error
+        return self.inserted - before
+
+    def _identity(self) -> dict[str, str]:
+        """What checkpoints and log files must agree with."""
+        return {"config_hash": self.config_hash, "perception_id": self.perception_id}
 
     def _make_buffer(self) -> ReplayBuffer:
         return ReplayBuffer(

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from std_srvs.srv import Trigger
 
@@ -12,27 +14,37 @@ from hilserl_agent.actor_policy import LearnedPolicy
 from hilserl_agent.config import encodes_in_update, keeps_images
 from hilserl_agent.episode_book import ClosedStep
 from hilserl_agent.messages import transition_message
-from hilserl_agent.outbox import Outbox
+from hilserl_agent.outbox import Outbox, OutboxError
 from hilserl_agent.policy_codec import PolicyRejected
-from hilserl_agent.transport import TransitionUploader
-from hilserl_msgs.msg import PolicyWeights, Transition
+from hilserl_agent.transport import Identity, TransitionUploader
+from hilserl_msgs.msg import PolicyWeights
 from hilserl_ros import qos, topics
 from hilserl_ros.node import WARN, HilserlNode
+from hilserl_task import TaskError
 
 
 class LearnerLink:
-    """Uploads closed steps, receives policies, asks for the last checkpoint.
+    """Keeps and uploads closed steps, receives policies, asks for the last checkpoint.
 
     Steps of an episode are held back until it ends, so that nothing of a discarded one is ever learnt from.
     With synchronous updates every step leaves at once: the next action waits for what is learnt from it, so
     the steps of an episode that is discarded later are in the buffer already.
 
+    Attributes:
+        recovered_steps: steps of an episode that the process before left open; they were kept.
+        newest_episode: of this actor, here or at the learner; the next one needs a higher number.
+
     Args:
         node: owner of the connections.
         policy: gets every good policy.
-        actor_id, perception_id: who uploads, and which frozen perception computed the features.
+        actor_id: who uploads; unique among all actors of a learner.
+        perception_id: which frozen perception computed the features.
+        learner_namespace: where the learner lives, e.g. `/`; empty: in the node's own namespace.
         on_progress: called when the learner has answered or a policy has come.
         on_fault: called with a text when training cannot go on.
+
+    Raises:
+        TaskError: the outbox is in use by another process, or damaged.
     """
 
     def __init__(
@@ -41,6 +53,7 @@ class LearnerLink:
         policy: LearnedPolicy,
         actor_id: str,
         perception_id: str,
+        learner_namespace: str,
         on_progress: Callable[[], None],
         on_fault: Callable[[str], None],
     ) -> None:
@@ -48,23 +61,24 @@ class LearnerLink:
         self._on_progress, self._on_fault = on_progress, on_fault
         self._with_images, self._with_features = keeps_images(node.task), not encodes_in_update(node.task)
         self._every_step = node.task.learner.updates == "synchronous"
-        self._held: list[Transition] = []
         self._expected_version = 1
         self._finished: Callable[[], None] | None = None
-        self._saving = False
-        self._uploader = TransitionUploader(
-            node,
-            topics.INSERT_TRANSITIONS,
-            actor_id,
-            node.task.config_hash(),
-            perception_id,
-            Outbox(node.run_dir / "outbox" / f"{actor_id}.spill"),
-            on_acknowledged=self._acknowledged,
-            on_refused=lambda reason: on_fault(f"learner refuses transitions: {reason}"),
-            on_warning=lambda text: node.diagnose(WARN, text),
+        self._learner_session = self._asked_to_save = ""
+        outbox = self._open_outbox(node.run_dir / "outbox" / quote(actor_id, safe=""))
+        self._outbox = outbox
+        self.recovered_steps = outbox.close_cut_episode()
+        self.newest_episode = outbox.newest_episode
+        identity = Identity(node.task.config_hash(), perception_id, node.task.shared_config())
+        service = topics.of_learner(learner_namespace, topics.INSERT_TRANSITIONS)
+        self._uploader = TransitionUploader(node, service, actor_id, identity, outbox, self)
+        self._save = node.create_client(Trigger, topics.of_learner(learner_namespace, topics.LEARNER_SAVE))
+        node.create_subscription(
+            PolicyWeights,
+            topics.of_learner(learner_namespace, topics.POLICY),
+            self._policy_came,
+            qos.POLICY,
         )
-        self._save = node.create_client(Trigger, topics.LEARNER_SAVE)
-        node.create_subscription(PolicyWeights, topics.POLICY, self._policy_came, qos.POLICY)
+        policy.on_incomplete = lambda text: node.diagnose(WARN, text)
 
     @property
     def ready(self) -> bool:
@@ -73,56 +87,69 @@ class LearnerLink:
 
     @property
     def up_to_date(self) -> bool:
-        """The learner holds every step, and the policy it had published by then is in use."""
+        """The learner holds every released step, and the policy it had published by then is in use."""
         return self._uploader.idle and self._policy.version >= self._expected_version
 
     def put(self, steps: list[ClosedStep], episode: int) -> None:
-        """Takes the steps that an episode has closed.
+        """Keeps the steps that an episode has closed; they are on disk when this returns.
 
         Raises:
-            OSError: nowhere left to keep them.
+            OSError: disk full; what was put before is safe.
         """
         for step in steps:
-            self._held.append(transition_message(step, episode, self._with_images, self._with_features))
+            self._outbox.put(transition_message(step, episode, self._with_images, self._with_features))
         if self._every_step:
-            self._release()
+            self._outbox.release(durable=False)
+            self._uploader.send()
 
     def end_episode(self, discarded: bool) -> None:
-        """Queues the episode, or forgets what is held of it; returns at once, batches leave one by one.
+        """Lets the episode go, or forgets what is held of it; returns at once, batches leave one by one.
 
         Raises:
-            OSError: nowhere left to keep it.
+            OSError: disk full; what was put before is safe.
         """
         if discarded:
-            self._held.clear()
-        self._release()
-
-    def _release(self) -> None:
-        held, self._held = self._held, []
-        for message in held:
-            self._uploader.put(message)
-        self._uploader.flush()
+            self._outbox.discard()
+        else:
+            self._outbox.release()
+        self._uploader.send()
 
     def finish(self, done: Callable[[], None]) -> None:
         """Delivers everything, has the learner save, then calls `done`."""
         self._finished = done
-        self._uploader.flush()
+        self._uploader.send()
         self._save_when_delivered()
 
     def close(self) -> None:
         """Stops the upload."""
         self._uploader.close()
 
-    def _acknowledged(self, policy_version: int) -> None:
-        self._expected_version = max(1, policy_version)
+    # -- how the upload goes --------------------------------------------------------------------------
+
+    def on_connected(self, newest_episode: int) -> None:
+        """The learner may hold episodes that this run folder knows nothing of."""
+        self.newest_episode = max(self.newest_episode, newest_episode)
+
+    def on_acknowledged(self, policy_version: int, learner_session: str) -> None:
+        """A step may have waited for this."""
+        self._expected_version, self._learner_session = max(1, policy_version), learner_session
         self._save_when_delivered()
         self._on_progress()
 
+    def on_refused(self, reason: str) -> None:
+        """Training cannot go on."""
+        self._on_fault(f"learner refuses transitions: {reason}")
+
+    def on_warning(self, text: str) -> None:
+        """Acting goes on."""
+        self._node.diagnose(WARN, text)
+
     def _save_when_delivered(self) -> None:
-        if self._finished is None or self._saving or not self._uploader.idle:
-            return
-        self._saving = True
-        self._save.call_async(Trigger.Request()).add_done_callback(self._saved)
+        """At the end; asks again where the learner that was asked has died."""
+        delivered = self._finished is not None and self._uploader.idle
+        if delivered and self._asked_to_save != self._learner_session:
+            self._asked_to_save = self._learner_session
+            self._save.call_async(Trigger.Request()).add_done_callback(self._saved)
 
     def _saved(self, future: Any) -> None:
         reply = future.result()
@@ -139,3 +166,12 @@ class LearnerLink:
                 self._on_progress()
         except PolicyRejected as error:
             self._node.diagnose(WARN, f"{error}; acting goes on with policy {self._policy.version}")
+
+    def _open_outbox(self, folder: Path) -> Outbox:
+        try:
+            outbox = Outbox(folder)
+        except (OutboxError, OSError) as error:
+            raise TaskError(str(error)) from error
+        for text in outbox.warnings:
+            self._node.diagnose(WARN, text)
+        return outbox

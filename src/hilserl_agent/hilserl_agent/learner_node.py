@@ -14,7 +14,7 @@ import torch
 from std_srvs.srv import Trigger
 from torch.utils.tensorboard import SummaryWriter
 
-from hilserl_agent.intake import InsertRefused
+from hilserl_agent.insert_service import InsertService
 from hilserl_agent.learner_core import LearnerCore, TrainingDiverged
 from hilserl_agent.policy_codec import encode_policy
 from hilserl_msgs.msg import EpisodeSummary, PolicyWeights, TrainingStatus
@@ -38,6 +38,9 @@ class Learner(HilserlNode):
         self._paused = False
         self._failed = False
         self.core = LearnerCore(self.task, self.run_dir, self.seed, device)
+        self._inserts = InsertService(self.core)
+        for text in self.core.warnings:
+            self.diagnose(WARN, text)
         self._board = SummaryWriter(str(self.run_dir / "tensorboard"))
         self._policies = self.create_publisher(PolicyWeights, topics.POLICY, qos.POLICY)
         self._statuses = self.create_publisher(TrainingStatus, topics.LEARNER_STATUS, qos.STATUS)
@@ -70,19 +73,15 @@ class Learner(HilserlNode):
     def _insert(
         self, request: InsertTransitions.Request, response: InsertTransitions.Response
     ) -> InsertTransitions.Response:
-        try:
-            self.core.insert(
-                request.actor_id, request.config_hash, request.perception_id, request.transitions
-            )
-            response.accepted = True
-        except InsertRefused as error:
-            response.message = str(error)
-            self.diagnose(WARN, str(error))
+        self._inserts.answer(request, response)
+        if self._inserts.failure:
+            self._fail(self._inserts.failure)
+        elif not response.accepted:
+            self.diagnose(WARN, response.message)
         if self._synchronous:
             while self._may_update():
                 self._guarded(self._cycle)
         self._schedule()
-        response.last_sequence = self.core.intake.last_sequence(request.actor_id)
         response.policy_version = self.core.policy_version
         return response
 
@@ -198,6 +197,7 @@ class Learner(HilserlNode):
                 self.core.save()
             except OSError as error:
                 self.get_logger().error(str(error))
+        self.core.close()
         self._board.close()
 
 

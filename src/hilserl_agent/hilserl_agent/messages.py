@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ class TransitionRecord:
         images, next_images: uint8 (cameras, H, W, 3) or None when not kept.
         action: float32 (a,), executed, in [-1, 1].
         human: a person chose the action.
+        grasp_penalty: added to the reward of the grasp critic.
     """
 
     sequence: int
@@ -35,6 +37,7 @@ class TransitionRecord:
     action: NDArray[np.float32]
     human: bool
     reward: float
+    grasp_penalty: float
     terminated: bool
     truncated: bool
     next_state: NDArray[np.float32] | None
@@ -50,9 +53,9 @@ class TransitionRecord:
 def transition_message(
     step: ClosedStep, episode: int, with_images: bool, with_features: bool = True
 ) -> Transition:
-    """Message of a closed step, without sequence number: the outbox gives it when it sends.
+    """Message of a closed step and the frame that followed it, without sequence number: the outbox gives it.
 
-    Pictures and features travel only where the learner keeps them.
+    Pictures and features are in it only where the learner keeps them.
     """
     message = Transition(
         episode=episode,
@@ -61,20 +64,24 @@ def transition_message(
         action=floats32(step.executed.values),
         source=step.executed.source,
         reward=float(step.reward),
+        grasp_penalty=float(step.grasp_penalty),
         terminated=step.terminated,
         truncated=step.truncated,
     )
+    message.next_state = floats32(step.next_frame.state)
     if with_features:
         message.features = floats32(step.frame.features)
+        message.next_features = floats32(step.next_frame.features)
     if with_images:
         message.images = bytes_field(step.frame.images)
-    if step.last:
-        message.next_state = floats32(step.next_frame.state)
-        if with_features:
-            message.next_features = floats32(step.next_frame.features)
-        if with_images:
-            message.next_images = bytes_field(step.next_frame.images)
+        message.next_images = bytes_field(step.next_frame.images)
     return message
+
+
+def without_successor(message: Transition) -> None:
+    """Takes out the frame that followed: the next step's message brings it."""
+    message.next_state, message.next_features = floats32([]), floats32([])
+    message.next_images = array("B")
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,9 @@ class TransitionShape:
         """
         where = f"transition (episode {message.episode}, step {message.step})"
         last = bool(message.terminated or message.truncated)
-        if not np.isfinite(message.reward):
-            raise ValueError(f"{where}: reward {message.reward} must be finite")
+        for name in ("reward", "grasp_penalty"):
+            if not np.isfinite(getattr(message, name)):
+                raise ValueError(f"{where}: {name} {getattr(message, name)} must be finite")
         return TransitionRecord(
             sequence=int(message.sequence),
             episode=int(message.episode),
@@ -108,6 +116,7 @@ class TransitionShape:
             action=np.clip(_vector(message.action, self.action, f"{where}: action"), -1.0, 1.0),
             human=message.source == HUMAN,
             reward=float(message.reward),
+            grasp_penalty=float(message.grasp_penalty),
             terminated=bool(message.terminated),
             truncated=bool(message.truncated),
             next_state=_vector(message.next_state, self.state, f"{where}: next_state") if last else None,

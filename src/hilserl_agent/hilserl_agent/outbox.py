@@ -1,138 +1,337 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transitions on their way to the learner: ordered, numbered, bounded in memory, spilled to disk beyond."""
+"""Transitions on their way to the learner: on disk from the moment they close until the learner holds them.
+
+Steps of the running episode are *held*: nothing of an episode that is discarded later may reach the learner.
+`release` numbers them; from then on they are *pending*, in order, under numbers that survive the process.
+Every change is one record of a journal, so `kill -9` at any instant leaves the state before or after it.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import json
+import struct
+import uuid
 from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TextIO
 
 from rclpy.serialization import deserialize_message, serialize_message
 
+from hilserl_agent.journal import JournalFile, Record
+from hilserl_agent.messages import without_successor
 from hilserl_msgs.msg import Transition
 
-MEMORY_BYTES = 256_000_000  # about 2500 transitions with two 128 x 128 pictures
+SEGMENT_BYTES = 64_000_000  # a file that is longer gets a successor at the next episode
+RECLAIM_BYTES = 1_000_000  # a longer file is replaced once nothing in it is needed any more
+
+_HEADER, _STEP, _RELEASE, _DISCARD, _HELD_BY_LEARNER = range(1, 6)
+_STEP_HEAD = struct.Struct("<IIB")  # episode, step, last of its episode
+_RELEASE_BODY = struct.Struct("<QB")  # newest number now given, the newest step was cut off
+_NUMBERS = struct.Struct("<QQ")  # newest number that the learner holds, newest number given
+
+
+class OutboxError(RuntimeError):
+    """The outbox cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """Where a step lies. `cut`: its episode broke off behind it, so it is the last one."""
+
+    segment: int
+    offset: int
+    size: int
+    episode: int
+    step: int
+    last: bool
+    cut: bool = False
 
 
 class Outbox:
-    """Keeps every transition until the learner holds it.
+    """Journal of one actor in a folder of its own. A process holds the folder's lock while it lives.
 
-    Sequence numbers are positions: the first one kept is `acknowledged + 1`. So a retry carries the same
-    numbers, and a learner that lost its newest transitions (restart from a checkpoint) is continued
-    without a gap.
+    Attributes:
+        outbox_id: random; says whose sequence numbers these are.
+        last: newest number given.
+        newest_episode: of all steps in the files, -1 if there are none.
+        warnings: what was found damaged when the folder was opened.
+
+    Args:
+        folder: made if it is not there.
+        segment_bytes: length at which a new file is begun.
+
+    Raises:
+        OutboxError: in use by another process, or damaged.
+        OSError: not writable.
     """
 
-    def __init__(self, spill_file: Path, memory_bytes: int = MEMORY_BYTES) -> None:
-        self.acknowledged = 0
-        self._memory: deque[Transition] = deque()
-        self._bytes = 0
-        self._limit = memory_bytes
-        self._spill = _SpillFile(spill_file)
+    def __init__(self, folder: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.folder, self._segment_bytes = folder, segment_bytes
+        self.outbox_id = uuid.uuid4().hex
+        self.last = 0
+        self.newest_episode = -1
+        self.warnings: list[str] = []
+        self._held: deque[_Entry] = deque()
+        self._pending: deque[_Entry] = deque()  # their numbers end with `last`
+        self._files: dict[int, JournalFile] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(folder)
+        self._open_files()
+        if not self._files:
+            self._begin_file(0)
 
     def __len__(self) -> int:
-        return len(self._memory) + len(self._spill)
+        """Steps that the learner does not hold yet, held back ones included."""
+        return len(self._held) + len(self._pending)
 
     @property
-    def spilled(self) -> int:
-        """Transitions that wait on disk."""
-        return len(self._spill)
+    def acknowledged(self) -> int:
+        """Newest number that the learner holds."""
+        return self.last - len(self._pending)
+
+    @property
+    def pending(self) -> int:
+        """Released steps that the learner does not hold yet."""
+        return len(self._pending)
+
+    # -- the running episode --------------------------------------------------------------------------
 
     def put(self, message: Transition) -> None:
-        """Appends a transition.
+        """Keeps a closed step, with the frame that followed it; it is on file when this returns.
 
         Raises:
-            OSError: memory is full and so is the disk.
+            OSError: disk full; nothing of this step was kept, all before it were.
         """
-        if len(self._spill) or self._bytes >= self._limit:
-            self._spill.append(serialize_message(message))
-        else:
-            self._remember(message)
+        if not self._held and self._file.size > self._segment_bytes:
+            self._begin_file(self._newest + 1)
+        last = bool(message.terminated or message.truncated)
+        head = _STEP_HEAD.pack(message.episode, message.step, last)
+        offset, size = self._file.append(_STEP, head, serialize_message(message))
+        self._add(_Entry(self._newest, offset, size, message.episode, message.step, last))
 
-    def head(self, count: int) -> list[Transition]:
-        """The first `count` transitions at most, numbered."""
-        messages = [self._memory[index] for index in range(min(count, len(self._memory)))]
-        for number, message in enumerate(messages, start=self.acknowledged + 1):
-            message.sequence = number
+    def release(self, durable: bool = True) -> None:
+        """Numbers what is held and lets it go to the learner.
+
+        Args:
+            durable: also over a power cut. Takes milliseconds, so at the end of an episode only.
+
+        Raises:
+            OSError: disk full; the steps stay held.
+        """
+        if self._held:
+            self._release(cut=False)
+            if durable:
+                self._file.sync()
+
+    def discard(self) -> None:
+        """Forgets what is held: nothing of it will ever leave.
+
+        Raises:
+            OSError: disk full; the steps stay held.
+        """
+        if self._held:
+            self._file.append(_DISCARD)
+            self._held.clear()
+
+    def close_cut_episode(self) -> int:
+        """After a restart: ends the episode that the process before left open, and releases its steps.
+
+        The step it broke off behind becomes `truncated`: its value is bootstrapped from the frame after it.
+
+        Returns:
+            number of steps that were still held.
+        """
+        newest = self._held[-1] if self._held else self._pending[-1] if self._pending else None
+        found = len(self._held)
+        if newest is not None and (found or not (newest.last or newest.cut)):
+            self._release(cut=not newest.last)
+            self._file.sync()
+        return found
+
+    # -- to the learner -------------------------------------------------------------------------------
+
+    def head(self, count: int, most_bytes: int = 1 << 62) -> list[Transition]:
+        """The first pending transitions, numbered: at most `count`, and of `most_bytes` but at least one.
+
+        Raises:
+            OSError: not readable, or damaged since it was written.
+        """
+        messages: list[Transition] = []
+        taken = 0
+        for number, entry in enumerate(self._pending, start=self.acknowledged + 1):
+            taken += entry.size
+            if len(messages) == count or (messages and taken > most_bytes):
+                break
+            messages.append(self._read(entry, number))
         return messages
 
-    def reconcile(self, last_sequence: int) -> int:
-        """Drops what the learner holds; returns how many acknowledged ones it has lost (normally 0).
+    def reconcile(self, last_sequence: int, may_jump: bool = False) -> int:
+        """Drops what the learner holds and frees its space; returns how many acknowledged ones it has lost.
+
+        It loses some only if its own folder was taken away (normally 0): what is pending then continues after
+        what it still holds.
+
+        Args:
+            may_jump: numbers beyond the newest one given here are continued instead of refused.
 
         Raises:
             ValueError: the learner holds more than was ever sent, so another actor uses this name.
         """
-        held = last_sequence - self.acknowledged
-        if held > len(self):
+        if last_sequence > self.last and not may_jump:
             raise ValueError(
-                f"learner holds sequence {last_sequence}, but only {self.acknowledged + len(self)} were "
-                "sent: two actors must not share an actor_id"
+                f"learner holds sequence {last_sequence}, but only {self.last} were sent: two actors must "
+                "not share an actor_id"
             )
-        for _ in range(held):
-            self._bytes -= _size(self._memory.popleft())
-            self._refill()
-        self.acknowledged = last_sequence
-        return max(0, -held)
+        lost = max(0, self.acknowledged - last_sequence)
+        if last_sequence != self.acknowledged:
+            for _ in range(min(len(self._pending), max(0, last_sequence - self.acknowledged))):
+                self._pending.popleft()
+            self.last = last_sequence + len(self._pending)
+            self._reclaim()
+            self._note_acknowledged()
+        return lost
 
     def close(self) -> None:
-        """Removes the spill file."""
-        self._spill.close()
+        """Closes all files; what is in them stays for the next process."""
+        for file in self._files.values():
+            file.close()
+        self._lock.close()
 
-    def _remember(self, message: Transition) -> None:
-        self._memory.append(message)
-        self._bytes += _size(message)
+    # -- inside ---------------------------------------------------------------------------------------
 
-    def _refill(self) -> None:
-        """Fetches from disk once half the memory is free, or none is left to send."""
-        if self._memory and self._bytes > self._limit / 2:
-            return
-        while len(self._spill) and (not self._memory or self._bytes < self._limit):
-            self._remember(deserialize_message(self._spill.pop(), Transition))
+    @property
+    def _newest(self) -> int:
+        return max(self._files)
 
+    @property
+    def _file(self) -> JournalFile:
+        return self._files[self._newest]
 
-class _SpillFile:
-    """First in, first out, in a file of length-prefixed records."""
+    def _add(self, entry: _Entry) -> None:
+        self._held.append(entry)
+        self.newest_episode = max(self.newest_episode, entry.episode)
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-        self._read_at = 0
-        self._count = 0
+    def _release(self, cut: bool) -> None:
+        last = self.last + len(self._held)
+        self._file.append(_RELEASE, _RELEASE_BODY.pack(last, cut))
+        self._apply_release(last, cut)
 
-    def __len__(self) -> int:
-        return self._count
+    def _apply_release(self, last: int, cut: bool) -> None:
+        self.last = last
+        self._pending += self._held
+        self._held.clear()
+        if cut and self._pending:
+            self._pending[-1] = replace(self._pending[-1], cut=True)
 
-    def append(self, record: bytes) -> None:
-        if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("w+b")
-        end = self._file.seek(0, 2)
+    def _read(self, entry: _Entry, number: int) -> Transition:
+        record = self._files[entry.segment].read(entry.offset, entry.size)
+        message = deserialize_message(record.payload[_STEP_HEAD.size :], Transition)
+        message.sequence = number
+        if entry.cut and not entry.last:
+            message.truncated = True
+        elif not entry.last:
+            without_successor(message)
+        return message
+
+    def _note_acknowledged(self) -> None:
+        """Not knowing it costs a repetition after a restart, so a full disk is no fault here."""
+        with suppress(OSError):
+            self._file.append(_HELD_BY_LEARNER, _NUMBERS.pack(self.acknowledged, self.last))
+
+    def _reclaim(self) -> None:
+        """Deletes files that hold nothing the learner lacks."""
+        if not len(self) and self._file.size > RECLAIM_BYTES:
+            with suppress(OSError):  # no room for a header: the file goes another time
+                self._begin_file(self._newest + 1)
+        needed = min(
+            (queue[0].segment for queue in (self._held, self._pending) if queue), default=self._newest
+        )
+        for number in [number for number in self._files if number < needed]:
+            self._files.pop(number).remove()
+
+    def _begin_file(self, number: int) -> None:
+        file = JournalFile(self.folder / f"{number:08d}.journal")
+        header = {"outbox_id": self.outbox_id, "last": self.last}
         try:
-            self._file.write(len(record).to_bytes(8, "little") + record)
-            self._file.flush()
+            file.cut(0)
+            file.append(_HEADER, json.dumps(header).encode())
         except OSError:
-            self._file.truncate(end)
+            file.remove()
             raise
-        self._count += 1
+        self._files[number] = file
 
-    def pop(self) -> bytes:
-        if self._file is None or not self._count:
-            raise IndexError("spill file is empty")
-        self._file.seek(self._read_at)
-        record = self._file.read(int.from_bytes(self._file.read(8), "little"))
-        self._read_at = self._file.tell()
-        self._count -= 1
-        if not self._count:
-            self._file.truncate(0)
-            self._read_at = 0
-        return record
+    # -- opening --------------------------------------------------------------------------------------
 
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._path.unlink(missing_ok=True)
-            self._file, self._count = None, 0
+    def _open_files(self) -> None:
+        paths = sorted(self.folder.glob("*.journal"))
+        for path in paths:
+            number, file = int(path.stem), JournalFile(path)
+            records = list(_whole_records(file))
+            if not records or records[0].kind != _HEADER:
+                if path != paths[-1]:
+                    raise OutboxError(f"outbox {path}: has no header; move the folder away to start anew")
+                file.remove()  # the process died when it began this file
+                continue
+            end = records[-1].offset + records[-1].size
+            if end < file.size:
+                self._torn(file, end, path == paths[-1])
+            self._restore(number, file, records)
+
+    def _torn(self, file: JournalFile, end: int, newest: bool) -> None:
+        where = f"outbox {file.path}: {file.size - end} bytes behind byte {end}"
+        if not newest:
+            raise OutboxError(f"{where} are damaged; move the folder away to start anew")
+        self.warnings.append(f"{where} are no whole record (the process died while it wrote); ignored")
+        file.cut(end)
+
+    def _restore(self, number: int, file: JournalFile, records: list[Record]) -> None:
+        """Repeats the changes that a file tells of.
+
+        Steps of files that are gone were acknowledged, so what is left of the pending ones are always the
+        newest: they end with the newest number.
+        """
+        header = json.loads(records[0].payload)
+        if not self._files:
+            self.outbox_id, self.last = header["outbox_id"], header["last"]
+        self._files[number] = file
+        for record in records[1:]:
+            if record.kind == _STEP:
+                episode, step, last = _STEP_HEAD.unpack_from(record.payload)
+                self._add(_Entry(number, record.offset, record.size, episode, step, bool(last)))
+            elif record.kind == _RELEASE:
+                newest, cut = _RELEASE_BODY.unpack(record.payload)
+                self._apply_release(newest, bool(cut))
+            elif record.kind == _DISCARD:
+                self._held.clear()
+            elif record.kind == _HELD_BY_LEARNER:
+                acknowledged, self.last = _NUMBERS.unpack(record.payload)
+                while len(self._pending) > self.last - acknowledged:
+                    self._pending.popleft()
 
 
-def _size(message: Transition) -> int:
-    floats = len(message.state) + len(message.features) + len(message.next_features)
-    return len(message.images) + len(message.next_images) + 4 * floats + 200
+def _whole_records(file: JournalFile) -> Iterator[Record]:
+    """Records of a file; the pictures in steps are not kept in memory."""
+    for record in file.records():
+        yield record._replace(payload=record.payload[: _STEP_HEAD.size]) if record.kind == _STEP else record
+
+
+def _locked(folder: Path) -> TextIO:
+    """The folder's lock; the kernel lets it go when the process ends, however that happens.
+
+    Raises:
+        OutboxError: another process has it.
+    """
+    lock = open(folder / "lock", "w")  # noqa: SIM115  held until close()
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise OutboxError(
+            f"outbox {folder}: another actor with this actor_id is running; give each its own, "
+            "e.g. actor_id:=left_robot"
+        ) from None
+    return lock

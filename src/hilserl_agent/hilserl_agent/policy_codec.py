@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import array
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hilserl_msgs.msg import PolicyWeights
@@ -54,12 +55,18 @@ def encode_policy(
 
 
 class PolicyAssembler:
-    """Collects chunks of one policy at a time; only newer versions of the same task get through."""
+    """Collects chunks of one policy at a time; only newer versions of the same task get through.
 
-    def __init__(self, config_hash: str) -> None:
+    Args:
+        config_hash: of the task; other policies are refused.
+        on_incomplete: called with a text when chunks of a policy never came and a newer one takes its place.
+    """
+
+    def __init__(self, config_hash: str, on_incomplete: Callable[[str], None] | None = None) -> None:
+        self.on_incomplete = on_incomplete or (lambda _: None)
         self.config_hash = config_hash
         self.version = 0
-        self._collecting = 0
+        self._collecting = self._count = 0
         self._chunks: dict[int, bytes] = {}
 
     def add(self, message: PolicyWeights) -> ReceivedPolicy | None:
@@ -72,7 +79,8 @@ class PolicyAssembler:
             return None
         self._check(message)
         if message.version != self._collecting:
-            self._collecting, self._chunks = message.version, {}
+            self._give_up_collecting(message.version)
+        self._count = int(message.chunk_count)
         self._chunks[message.chunk_index] = bytes(message.data)
         if len(self._chunks) < message.chunk_count:
             return None
@@ -96,6 +104,14 @@ class PolicyAssembler:
                 f"policy {message.version}: chunk {message.chunk_index} of {message.chunk_count} with "
                 f"{len(message.data)} bytes is malformed; indices run from 0 to count - 1"
             )
+
+    def _give_up_collecting(self, version: int) -> None:
+        if self._chunks:
+            self.on_incomplete(
+                f"policy {self._collecting} is incomplete, {len(self._chunks)} of {self._count} chunks came; "
+                f"policy {version} takes its place"
+            )
+        self._collecting, self._chunks = version, {}
 
     def _complete(self, message: PolicyWeights) -> ReceivedPolicy:
         blob = b"".join(self._chunks[index] for index in sorted(self._chunks))

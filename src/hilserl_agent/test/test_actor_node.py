@@ -224,7 +224,7 @@ def test_a_killed_learner_loses_only_what_came_after_its_checkpoint(robot, start
     core = LearnerCore(kit.small_task(*overrides), run_dir, 0)
     taken = sum(s.steps for s in robot.summaries)
     assert taken - 60 <= core.inserted <= taken
-    assert core.intake.last_sequence("actor") == core.inserted
+    assert core.intake.ledger("actor").sequence == core.inserted
     assert core.policy_version > 1
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import resource
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hilserl_agent.intake import InsertRefused
 from hilserl_agent.learner_core import LearnerCore, TrainingDiverged
 from hilserl_agent.policy_codec import PolicyRejected
 from hilserl_agent.policy_file import POLICY_FILE, read_policy_file
+from hilserl_agent.sender import Sender
 from hilserl_learning.actor_policy import ActorPolicy
 from hilserl_learning.resnet10 import ResNet10
 from hilserl_task import TaskError
@@ -20,7 +23,7 @@ ORIGINAL = ("learner.profile=original", "learner.trunk_weights=random", "learner
 
 
 def insert(core, messages, actor="robot"):
-    return core.insert(actor, core.config_hash, core.perception_id, messages)
+    return core.insert(Sender(actor, "session", "outbox"), messages)
 
 
 def weights(core):
@@ -72,9 +75,9 @@ def test_insert_is_idempotent(kit, task, run_dir):
     assert insert(core, messages[:6]) == 0
     assert insert(core, messages[3:]) == 4
     assert len(core.online) == 10
-    assert (core.inserted, core.intake.last_sequence("robot")) == (10, 10)
-    stored = core.online.action[core.online.ready[:10]][:, 0]
-    np.testing.assert_allclose(sorted(stored.tolist()), 0.05 * np.arange(10), atol=1e-6)
+    assert (core.inserted, core.intake.ledger("robot").sequence) == (10, 10)
+    stored = torch.unique(core.online.sample(500).action[:, 0])
+    np.testing.assert_allclose(stored, 0.05 * np.arange(10), atol=1e-6)
 
 
 def test_two_actors_have_their_own_numbers(kit, task, run_dir):
@@ -116,7 +119,7 @@ def test_a_bad_batch_is_refused_as_a_whole(kit, task, run_dir, change, text):
     change(messages)
     with pytest.raises(InsertRefused, match=text):
         insert(core, messages)
-    assert (core.inserted, core.intake.last_sequence("robot"), len(core.online)) == (0, 0, 0)
+    assert (core.inserted, core.intake.ledger("robot").sequence, len(core.online)) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(("index", "field"), [(4, "images"), (9, "next_images")])
@@ -133,9 +136,9 @@ def test_a_batch_without_pictures_is_refused_where_they_are_stored(kit, task, ru
 def test_foreign_actors_are_told_what_differs(task, run_dir):
     core = LearnerCore(task, run_dir, 0)
     with pytest.raises(InsertRefused, match=f"config_hash abc, here {core.config_hash}"):
-        core.insert("robot", "abc", core.perception_id, [])
+        core.check_identity("robot", "abc", core.perception_id)
     with pytest.raises(InsertRefused, match="perception_id xyz"):
-        core.insert("robot", core.config_hash, "xyz", [])
+        core.check_identity("robot", core.config_hash, "xyz")
 
 
 def test_updates_are_due_per_step_once_training_starts(kit, run_dir):
@@ -170,7 +173,9 @@ def test_resume_goes_on_exactly_where_it_was(kit, task, run_dir):
     core.next_policy()
     core.save()
     core.next_policy()  # published after the checkpoint: its number must not be used again
-    again = LearnerCore(task, run_dir, 1)
+    copy = run_dir.with_name("copy")
+    shutil.copytree(run_dir, copy, symlinks=True)
+    again = LearnerCore(task, copy, 1)
     assert again.resumed
     assert again.next_policy().version == 3
     for one in (core, again):
@@ -180,6 +185,75 @@ def test_resume_goes_on_exactly_where_it_was(kit, task, run_dir):
     assert (again.inserted, again.cycles) == (core.inserted, core.cycles)
     assert (len(again.online), len(again.demonstrations)) == (len(core.online), len(core.demonstrations))
     assert torch.equal(weights(core), weights(again))
+
+
+def contents(core):
+    """Everything that sampling depends on: the same random numbers give the same batches."""
+    generators = [torch.Generator().manual_seed(0) for _ in range(2)]
+    buffers = (core.online, core.demonstrations)
+    batches = [buffer.sample(500, generator=g) for buffer, g in zip(buffers, generators, strict=True)]
+    return [value for batch in batches for value in batch if value is not None]
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_a_killed_learner_resumes_with_exactly_what_it_had_accepted(kit, task, run_dir, checkpoint):
+    core = LearnerCore(task, run_dir, 0)
+    insert(core, kit.episode_messages(task, run_dir, 0, 1, human=(2, 3, 4)))
+    insert(core, kit.episode_messages(task, run_dir, 0, 1), "left")
+    if checkpoint:
+        core.cycle()
+        core.save()
+    insert(core, kit.episode_messages(task, run_dir, 1, 11, human=(9,))[:7])
+    core._log._lock.close()  # all that the end of the process does
+    again = LearnerCore(task, run_dir, 0)
+    assert again.resumed
+    assert (again.inserted, again.cycles) == (27, int(checkpoint))
+    assert again.intake.state() == core.intake.state()
+    assert again.sessions.state()["robot"] == ["session", "outbox"]
+    assert all(map(torch.equal, contents(core), contents(again)))
+    assert torch.equal(weights(core), weights(again))
+    messages = kit.episode_messages(task, run_dir, 1, 11, human=(9,))
+    assert insert(again, messages) == 3
+    again.close()
+    assert LearnerCore(task, run_dir, 0).inserted == 30
+
+
+def test_a_log_with_a_gap_is_refused(kit, task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    insert(core, kit.episode_messages(task, run_dir, 0, 1))
+    core.save()
+    insert(core, kit.episode_messages(task, run_dir, 1, 11))
+    core.close()
+    shutil.rmtree(run_dir / "checkpoints")
+    first, _ = sorted((run_dir / "transitions").glob("*.mcap"))
+    first.unlink()
+    with pytest.raises(TaskError, match=r"transitions: .*sequence 11 follows 0"):
+        LearnerCore(task, run_dir, 0)
+
+
+def test_a_log_of_another_configuration_is_refused(kit, task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    insert(core, kit.episode_messages(task, run_dir, 0, 1))
+    core.close()
+    with pytest.raises(TaskError, match=r"config_hash.*new run folder"):
+        LearnerCore(kit.small_task("learner.discount=0.9"), run_dir, 0)
+
+
+def test_nothing_is_stored_that_the_log_could_not_take(kit, task, run_dir):
+    core = LearnerCore(task, run_dir, 0)
+    messages = kit.episode_messages(task, run_dir, 0, 1)
+    insert(core, messages[:5])
+    (file,) = (run_dir / "transitions").glob("*.mcap")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, hard))  # Python ignores SIGXFSZ
+    try:
+        with pytest.raises(OSError, match="too large"):
+            insert(core, messages)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (core.inserted, core.intake.ledger("robot").sequence) == (5, 5)
+    core._log._lock.close()
+    assert LearnerCore(task, run_dir, 0).inserted == 5
 
 
 def test_checkpoint_of_another_configuration_is_refused(kit, task, run_dir):
@@ -238,7 +312,7 @@ def test_original_profile_encodes_pictures_in_every_update(kit, run_dir):
         message.features, message.next_features = [], []
     insert(core, messages)
     core.cycle()
-    assert core.online.features.shape[1] == 0
+    assert core.online.feature_dim == 0
     assert core.config.feature_dim == 2 * 512
 
 

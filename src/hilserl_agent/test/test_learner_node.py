@@ -32,6 +32,8 @@ class Actor:
         core = self.learner.core
         request = InsertTransitions.Request(
             actor_id="robot",
+            session="session",
+            outbox="outbox",
             config_hash=core.config_hash,
             perception_id=core.perception_id,
             transitions=messages,

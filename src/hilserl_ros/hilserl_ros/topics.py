@@ -57,3 +57,13 @@ def gripper_state(arm: str) -> str:
 def camera_image(arm: str, camera: str) -> str:
     """Raw pictures of a camera (realsense2_camera's name; the same as CameraSpec.topic)."""
     return arm_topic(arm, f"{camera}/color/image_raw")
+
+
+def of_learner(namespace: str, name: str) -> str:
+    """A name of the learner's, for an actor that may live in another namespace.
+
+    Args:
+        namespace: of the learner, e.g. `/`; empty: that of the node.
+        name: LEARNER_SAVE, POLICY, ...
+    """
+    return f"{namespace.rstrip('/')}/{name}" if namespace else name
