@@ -80,14 +80,14 @@ def read_frames(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield int(row.pop("uid")), row
 
 
-def load_frames(path: Path, frames: FrameStore) -> dict[int, int]:
+def load_frames(path: Path, frames: FrameStore, form: str) -> dict[int, int]:
     """Puts the file's frames into a store; returns {uid: slot}, every slot with one more owner.
 
-    A frame that the store already holds is not stored again.
+    A frame that the store already holds is not stored again. Pictures in the file are of that `form`.
     """
     held = {int(frames.uid[slot]): slot for slot in frames.live_slots().tolist()}
     return {
-        uid: frames.retain(held[uid]) if uid in held else frames.restore_frame(uid, row)
+        uid: frames.retain(held[uid]) if uid in held else frames.restore_frame(uid, row, form)
         for uid, row in read_frames(path)
     }
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of features in few bytes: float32, float16, or uint8 with one scale per camera and channel.
 
-Stated errors, per value: float16 2^-11 relative; uint8 at most 1/509 of the largest value in that channel of
-that picture. Every row brings its own scales, so nothing has to be calibrated and nothing is clipped.
+Stated errors, per value: float16 2^-11 relative; uint8 at most 1/509 of the largest value in that channel
+of that picture (or 1e-5, for channels that small). Every row brings its own scales, so nothing has to be
+calibrated and nothing is clipped.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class FeatureRows:
             return
         blocks = features.reshape(len(features), -1, self.block)
         scales = (blocks.max(2) / UINT8_STEPS).astype(np.float16)
-        steps = np.divide(1.0, scales, where=scales > 0, out=np.zeros(scales.shape, np.float32))
+        steps = scales.astype(np.float32)
+        np.divide(1.0, steps, out=steps, where=steps > 0)
         levels = np.minimum(np.rint(blocks * steps[:, :, None]), UINT8_STEPS)
         self.values[rows] = levels.reshape(len(features), -1)
         self.scales[rows] = scales

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hilserl_learning.errors import LearningError, finite_vector
 from hilserl_learning.feature_rows import FeatureRows, reserved
-from hilserl_learning.pictures import Images, PictureKind, make_pictures
+from hilserl_learning.pictures import Images, PictureKind, decode, make_pictures
 
 _COUNT = 2**32 - 1
 CROP_PADDING = 4  # pixels (original: data_augmentations.py, batched_random_crop)
@@ -92,8 +92,8 @@ class FrameStore:
 
     @property
     def storage(self) -> str:
-        """In which form features and pictures are kept; files of another form cannot be loaded."""
-        pictures = "none" if self.pictures is None else f"{self.pictures.form} {self.image_shape}"
+        """What of features and pictures is kept; files that keep something else cannot be loaded."""
+        pictures = "none" if self.pictures is None else f"{self.image_shape}"
         return f"features {self.features.dtype}, pictures {pictures}"
 
     def __len__(self) -> int:
@@ -226,13 +226,15 @@ class FrameStore:
 
     # -- files ----------------------------------------------------------------------------------------
 
-    def restore_frame(self, uid: int, row: dict[str, Any]) -> int:
-        """Puts back a frame of a file (`archive` rows); returns its slot, with one owner."""
+    def restore_frame(self, uid: int, row: dict[str, Any], form: str) -> int:
+        """Puts back a frame of a file (a row of `archive`); returns its slot, with one owner."""
         slot = self._free[-1] if self._free else self._used
         if slot >= self.slots:
             raise LearningError(f"frames: all {self.slots} slots are in use; make the store larger")
-        if self.pictures is not None:
+        if self.pictures is not None and form == self.pictures.form:
             self.pictures.restore(slot, row["pictures"])
+        elif self.pictures is not None:
+            self.pictures.put(slot, decode(form, row["pictures"], self.pictures.shape))
         self._take(slot, uid)
         rows = slice(slot * self.copies_wanted, (slot + 1) * self.copies_wanted)
         self.state[slot], self.copies[slot] = row["state"], row["copies"]

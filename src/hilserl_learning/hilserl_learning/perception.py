@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hilserl_learning import readout, tensors
-from hilserl_learning.augmentation import random_crop
+from hilserl_learning.augmentation import crop, random_crop
 from hilserl_learning.errors import LearningError, one_of, pictures
 from hilserl_learning.pretrained import load_trunk
 from hilserl_learning.readout import ReadoutReport
@@ -24,7 +24,9 @@ from hilserl_learning.resnet10 import ResNet10
 POSITION_SCALE_M, POSITION_FINE_M = 0.02, 0.003
 ROTATION_SCALE_RAD, ROTATION_FINE_RAD = 0.1, 0.03
 POSE_OUTPUTS = 12
-CHUNK = 4  # observations per trunk pass: larger ones leave the cache and take up to three times as long
+# Observations per trunk pass. On a CPU larger ones leave the cache and take up to three times as long;
+# elsewhere few large passes keep the device busy.
+CPU_CHUNK, DEVICE_CHUNK = 4, 256
 
 
 class Perception:
@@ -70,6 +72,7 @@ class Perception:
         }
         self.n_cameras, self.kind, self.components, self.image_size = n_cameras, kind, components, image_size
         self.device = torch.device(device)
+        self.chunk = CPU_CHUNK if self.device.type == "cpu" else DEVICE_CHUNK
         self.trunk: ResNet10 = load_trunk(weights, width, seed).to(self.device)
         self.trunk.keep_stages(stages)
         self._pooling = pooling(-(-image_size // 2 ** (stages + 1)), map_size)
@@ -100,10 +103,7 @@ class Perception:
             LearningError: wrong shape or type, or a read-out that was not fitted.
         """
         checked = self._checked(images)
-        parts = [
-            self.features(torch.from_numpy(checked[start : start + CHUNK]).to(self.device)).cpu()
-            for start in range(0, len(checked), CHUNK)
-        ]
+        parts = [self.features(torch.from_numpy(c).to(self.device)).cpu() for c in self._chunks(checked)]
         return torch.cat(parts).numpy()
 
     def features(self, images: Tensor) -> Tensor:
@@ -130,7 +130,21 @@ class Perception:
         """Random crop and encode: what the original does in every update."""
         with torch.no_grad():
             cropped = random_crop(images, padding, generator)
-            return torch.cat([self.features(part) for part in cropped.split(CHUNK)]).clone()
+            return torch.cat([self.features(part) for part in cropped.split(self.chunk)]).clone()
+
+    def encode_crops(self, images: Any, offsets: Any, padding: int = 4) -> NDArray[np.float32]:
+        """Features of the pictures cropped at given offsets, in batches, [B, feature_dim].
+
+        Args:
+            images: uint8 [B, n_cam, H, W, 3]; offsets: [B, 2] as `augmentation.crop` takes them.
+        """
+        checked = self._checked(images)
+        parts = []
+        for start in range(0, len(checked), self.chunk):
+            part = torch.from_numpy(checked[start : start + self.chunk]).to(self.device)
+            moved = torch.as_tensor(offsets[start : start + self.chunk], device=self.device)
+            parts.append(self.features(crop(part, moved, padding)).cpu())
+        return torch.cat(parts).numpy()
 
     def encode_copies(
         self, images: Any, copies: int, padding: int = 4, generator: torch.Generator | None = None
@@ -159,7 +173,7 @@ class Perception:
         if len(targets) == len(groups) == len(checked):
             near = readout.near_goal(targets)
             checked, targets, groups = checked[near], targets[near], groups[near]
-        parts = [self.maps(torch.from_numpy(c).to(self.device)).cpu().numpy() for c in _chunks(checked)]
+        parts = [self.maps(torch.from_numpy(c).to(self.device)).cpu().numpy() for c in self._chunks(checked)]
         affine, report = readout.fit(np.concatenate(parts), targets, groups, self.components)
         self.weight = torch.from_numpy(affine.weight).to(self.device)
         self.bias = torch.from_numpy(affine.bias).to(self.device)
@@ -180,6 +194,9 @@ class Perception:
                 f"perception images: {checked.shape[1:]}, must be {expected} (cameras in task order, RGB)"
             )
         return np.ascontiguousarray(checked)
+
+    def _chunks(self, images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        return [images[start : start + self.chunk] for start in range(0, len(images), self.chunk)]
 
     def _tensors(self) -> dict[str, Tensor]:
         named = {f"trunk.{key}": value for key, value in self.trunk.state_dict().items()}
@@ -238,7 +255,3 @@ def expand_pose(linear: Tensor) -> Tensor:
         rest,
     ]
     return torch.cat(parts, -1)
-
-
-def _chunks(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    return [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]

@@ -45,6 +45,13 @@ def decode_png(data: bytes, shape: tuple[int, ...]) -> Images:
     return image.reshape(shape)
 
 
+def decode(form: str, data: bytes, shape: tuple[int, ...]) -> Images:
+    """Pictures from the bytes that a storage of that form has dumped."""
+    return (
+        decode_png(data, shape) if form == PngPictures.form else np.frombuffer(data, np.uint8).reshape(shape)
+    )
+
+
 class RawPictures:
     """Pixels in memory."""
 

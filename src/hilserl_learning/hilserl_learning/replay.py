@@ -366,6 +366,7 @@ class ReplayBuffer:
             "ready": self._ready[: self._count],
             "head": np.array(self._head),
             "storage": np.array(self.frames.storage),
+            "form": np.array(getattr(self.frames.pictures, "form", "none")),
             "open": _text_table([[a, *o] for a, o in self._open.items()], 4),
             "sequences": _text_table([[a, s] for a, s in self._last_sequence.items()], 2),
         }
@@ -379,7 +380,7 @@ class ReplayBuffer:
         tables = archive.read_tables(Path(path))
         self._check_layout(Path(path), tables)
         self._clear()
-        slots = archive.load_frames(Path(path), self.frames)
+        slots = archive.load_frames(Path(path), self.frames, str(tables["form"]))
         self._restore(tables, slots)
         for slot in slots.values():
             self.frames.release(slot)  # the transitions own them now

@@ -58,12 +58,14 @@ def test_frames_live_until_the_last_owner_lets_go(tmp_path, pictures):
     assert len(online.frames) == 8 * 3 + 2 * 11 - 6
 
 
-def test_files_keep_frames_shared(tmp_path):
-    online, demo = pair(50, "png")
+@pytest.mark.parametrize("written", ["raw", "png", "disk"])
+@pytest.mark.parametrize("read", ["raw", "disk"])
+def test_files_keep_frames_shared(tmp_path, written, read):
+    online, demo = pair(50, written, tmp_path)
     add_run(online, demo, corrected={4, 5})
     for name, replay in (("online", online), ("demo", demo)):
         replay.save(tmp_path / f"{name}.npz")
-    other_online, other_demo = pair(50, "disk", tmp_path)
+    other_online, other_demo = pair(50, read, tmp_path)
     other_online.load(tmp_path / "online.npz")
     other_demo.load(tmp_path / "demo.npz")
     assert len(other_online.frames) == len(online.frames) == 11
