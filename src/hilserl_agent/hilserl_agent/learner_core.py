@@ -28,11 +28,11 @@ from hilserl_agent.intake import InsertRefused, TransitionIntake
 from hilserl_agent.messages import TransitionRecord, TransitionShape
 from hilserl_agent.policy_codec import ReceivedPolicy
 from hilserl_agent.policy_file import POLICY_FILE, newest_version, write_policy_file
+from hilserl_agent.replay_memory import make_replay_memory
 from hilserl_agent.sender import Sender
 from hilserl_agent.sessions import Sessions
 from hilserl_agent.training_episodes import TrainingEpisodes
 from hilserl_agent.transition_log import TRANSITIONS, TransitionLog
-from hilserl_learning.replay import ReplayBuffer
 from hilserl_learning.sac import RLPDAgent, metrics_to_floats
 from hilserl_learning.sampling import RLPDSampler
 from hilserl_msgs.msg import Transition
@@ -74,7 +74,8 @@ class LearnerCore:
             image=(len(task.cameras), size, size, 3),
             images_required=keeps_images(task),
         )
-        self.online, self.demonstrations = self._make_buffer(), self._make_buffer()
+        self.memory = make_replay_memory(task, self.config, self._perception, run_dir, seed)
+        self.online, self.demonstrations = self.memory.online, self.memory.demonstrations
         self.intake, self.sessions = TransitionIntake(self.online, self.demonstrations), Sessions()
         self._generator = torch.Generator().manual_seed(seed)
         self._sampler = RLPDSampler.of(self.config, self.online, self.demonstrations, self._generator)
@@ -147,6 +148,7 @@ class LearnerCore:
         """
         self.metrics = metrics_to_floats(self.agent.update(self._sampler))
         self.cycles += 1
+        self.memory.fill_copies()
         bad = [name for name, value in self.metrics.items() if not math.isfinite(value)]
         if bad:
             raise TrainingDiverged(
@@ -260,12 +262,3 @@ class LearnerCore:
     def _identity(self) -> dict[str, str]:
         """What checkpoints and log files must agree with."""
         return {"config_hash": self.config_hash, "perception_id": self.perception_id}
-
-    def _make_buffer(self) -> ReplayBuffer:
-        return ReplayBuffer(
-            self.task.learner.capacity,
-            self.config.state_dim,
-            self._shape.features,
-            self.config.action_dim,
-            image_shape=self._shape.image if keeps_images(self.task) else None,
-        )

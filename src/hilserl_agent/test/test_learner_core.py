@@ -93,6 +93,7 @@ def test_interventions_enter_both_buffers_with_their_own_successors(kit, task, r
     insert(core, kit.episode_messages(task, run_dir, 3, 1, human=(2, 3, 6, 9)))
     assert len(core.online) == 10
     assert len(core.demonstrations) == before + 4
+    core.demonstrations.gives_images = True  # this profile keeps pictures, but its updates do not read them
     batch = core.demonstrations.sample(400)
     ours = batch.action[:, 0] == batch.action[:, 5]
     steps = batch.state[ours][:, 0] / 0.1
