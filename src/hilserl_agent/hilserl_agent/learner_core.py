@@ -33,6 +33,8 @@ from hilserl_agent.sender import Sender
 from hilserl_agent.sessions import Sessions
 from hilserl_agent.training_episodes import TrainingEpisodes
 from hilserl_agent.transition_log import TRANSITIONS, TransitionLog
+from hilserl_learning.distributed import WorkerTeam
+from hilserl_learning.errors import LearningError
 from hilserl_learning.sac import RLPDAgent, metrics_to_floats
 from hilserl_learning.sampling import RLPDSampler
 from hilserl_msgs.msg import Transition
@@ -54,13 +56,16 @@ class LearnerCore:
         run_dir: holds perception, demonstrations, the log of transitions, checkpoints and the policy.
         seed: of networks, batches and exploration noise in updates.
         device: of the agent; buffers stay in main memory.
+        workers: processes that share every update, this one included; None: the task's.
 
     Raises:
         TaskError: perception or demonstrations are missing or do not fit the task, or a checkpoint or the log
             of transitions is of another configuration.
     """
 
-    def __init__(self, task: Task, run_dir: Path, seed: int, device: str = "cpu") -> None:
+    def __init__(
+        self, task: Task, run_dir: Path, seed: int, device: str = "cpu", workers: int | None = None
+    ) -> None:
         self.task, self.run_dir = task, run_dir
         self.config_hash = task.config_hash()
         self._perception = load_perception(task, run_dir)
@@ -89,6 +94,8 @@ class LearnerCore:
         self.warnings: list[str] = []  # what resuming has found damaged
         self._log = TransitionLog(run_dir / TRANSITIONS, self._identity(), compress=keeps_images(task))
         self._resume()
+        self.workers = task.learner.workers if workers is None else workers
+        self._team = self._start_team(self.workers)
 
     # -- transitions ----------------------------------------------------------------------------------
 
@@ -144,9 +151,10 @@ class LearnerCore:
         """One update cycle: critic updates, then actor and temperature.
 
         Raises:
-            TrainingDiverged: a metric is not finite.
+            TrainingDiverged: a metric is not finite. WorkerFailed: one of the processes is dead.
         """
-        self.metrics = metrics_to_floats(self.agent.update(self._sampler))
+        update = self.agent.update if self._team is None else self._team.update
+        self.metrics = metrics_to_floats(update(self._sampler))
         self.cycles += 1
         self.memory.fill_copies()
         bad = [name for name, value in self.metrics.items() if not math.isfinite(value)]
@@ -155,6 +163,20 @@ class LearnerCore:
                 f"{', '.join(bad)} not finite after {self.agent.gradient_steps} gradient steps; go on from "
                 "the last checkpoint, with a smaller learner.learning_rate if it happens again"
             )
+
+    def check(self) -> None:
+        """Raises WorkerFailed if one of the processes is dead: an idle learner would not notice."""
+        if self._team is not None:
+            self._team.check()
+
+    def _start_team(self, workers: int) -> WorkerTeam | None:
+        """The other processes of `workers`, with the agent's state; None when it works alone."""
+        if workers == 1:
+            return None
+        try:
+            return WorkerTeam(self.agent, workers, self._perception if encodes_in_update(self.task) else None)
+        except LearningError as error:
+            raise TaskError(f"learner: {error}") from error
 
     @property
     def publish_due(self) -> bool:
@@ -190,7 +212,10 @@ class LearnerCore:
 
         Raises:
             OSError: disk full; the checkpoint before stays.
+            WorkerFailed: the processes do not hold the same networks any more; nothing was written.
         """
+        if self._team is not None:
+            self._team.verify()
         state = {
             **self._identity(),
             "agent": self.agent.state_dict(),
@@ -213,8 +238,10 @@ class LearnerCore:
         return self.checkpoint
 
     def close(self) -> None:
-        """Completes the log of transitions."""
+        """Completes the log of transitions and ends the workers."""
         self._log.close()
+        if self._team is not None:
+            self._team.close()
 
     def _resume(self) -> None:
         """Newest checkpoint, then what the log holds beyond it: exactly what was acknowledged."""

@@ -7,22 +7,29 @@ most and nothing needs a lock. The actor's uploads are asynchronous, so that wai
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
 import torch
+from rclpy.duration import Duration
 from std_srvs.srv import Trigger
-from torch.utils.tensorboard import SummaryWriter
 
+from hilserl_agent.board import AXES, Axis, make_boards
+from hilserl_agent.checkpoint import size_bytes
 from hilserl_agent.insert_service import InsertService
 from hilserl_agent.learner_core import LearnerCore, TrainingDiverged
+from hilserl_agent.learner_status import LearnerStatus, episode_scalars, learner_scalars
 from hilserl_agent.policy_codec import encode_policy
+from hilserl_learning.distributed import WorkerFailed
 from hilserl_msgs.msg import EpisodeSummary, PolicyWeights, TrainingStatus
 from hilserl_msgs.srv import InsertTransitions
 from hilserl_ros import qos, topics
-from hilserl_ros.node import ERROR, WARN, HilserlNode, run
+from hilserl_ros.node import ERROR, OK, WARN, HilserlNode, run
 
 STATUS_PERIOD_S = 0.5
+PROBLEM_PERIOD_S = 30.0  # a problem that lasts is told again so often
+LAST_STATUS_S = 1.0  # for the dashboard to take the reason of a failure
 LEARNER_PAUSE = "learner/pause"
 LEARNER_RESUME = "learner/resume"
 
@@ -35,18 +42,18 @@ class Learner(HilserlNode):
         torch.set_num_threads(1)  # more only spin: OpenMP waits busily and the actor needs the other core
         device: str = self.declare_parameter("device", "cpu").value
         self._synchronous = self.task.learner.updates == "synchronous"
-        self._paused = False
-        self._failed = False
-        self.core = LearnerCore(self.task, self.run_dir, self.seed, device)
+        workers: int = self.declare_parameter("workers", self.task.learner.workers).value
+        self.core = LearnerCore(self.task, self.run_dir, self.seed, device, workers)
+        self._status = LearnerStatus(self.core)
+        self._problems: dict[str, float] = {}  # what is wrong -> when it was told
         self._inserts = InsertService(self.core)
         for text in self.core.warnings:
             self.diagnose(WARN, text)
-        self._board = SummaryWriter(str(self.run_dir / "tensorboard"))
+        self._boards = make_boards(self.run_dir, self.task.learner.wandb, self._drawn_so_far())
+        self._drawn = -1
         self._policies = self.create_publisher(PolicyWeights, topics.POLICY, qos.POLICY)
         self._statuses = self.create_publisher(TrainingStatus, topics.LEARNER_STATUS, qos.STATUS)
         self._slices = self.create_timer(0.0, self._slice)
-        self._measured_at, self._measured_cycles = time.monotonic(), self.core.cycles
-        self._updates_per_s = 0.0
         self._announce()
         self._publish_policy()
         self._offer_services()
@@ -59,6 +66,13 @@ class Learner(HilserlNode):
         self.create_service(Trigger, LEARNER_PAUSE, self._pause)
         self.create_service(Trigger, LEARNER_RESUME, self._resume)
         self.create_subscription(EpisodeSummary, topics.EPISODE, self._episode_ended, qos.EPISODE)
+
+    def _drawn_so_far(self) -> dict[Axis, int]:
+        """Last step of the curves that stays: they go on behind it."""
+        core = self.core
+        if not core.resumed:
+            return dict.fromkeys(AXES, -1)
+        return {"gradient_steps": core.agent.gradient_steps, "environment_steps": core.inserted}
 
     def _announce(self) -> None:
         core = self.core
@@ -78,6 +92,8 @@ class Learner(HilserlNode):
             self._fail(self._inserts.failure)
         elif not response.accepted:
             self.diagnose(WARN, response.message)
+        if response.accepted:
+            self._status.heard(request.actor_id)
         if self._synchronous:
             while self._may_update():
                 self._guarded(self._cycle)
@@ -87,27 +103,43 @@ class Learner(HilserlNode):
 
     def _save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
-            response.message = str(self.core.save())
+            path = self.core.save()
+            response.message = (
+                f"{path} ({size_bytes(path) / 1e6:.1f} MB, after {self.core.cycles} update cycles)"
+            )
             self._publish_policy()
             response.success = True
         except OSError as error:
             response.message = str(error)
             self._fail(f"{error}; free disk space and start again")
+        except WorkerFailed as error:
+            response.message = str(error)
+            self._fail(_restart_hint(error))
         return response
 
     def _pause(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._paused, response.success = True, True
+        again = self._status.paused
+        self._status.paused, response.success = True, True
+        response.message = (
+            f"{'was paused already' if again else 'paused'} after {self.core.cycles} update cycles; "
+            f"transitions are still taken in; {LEARNER_RESUME} goes on"
+        )
+        self._report()
         return response
 
     def _resume(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._paused, response.success = False, True
+        before = self._status.paused
+        self._status.paused, response.success = False, True
+        due = f"{self.core.due} update cycles are due"
+        response.message = f"goes on; {due}" if before else f"was not paused; {due}"
         self._schedule()
+        self._report()
         return response
 
     # -- updates --------------------------------------------------------------------------------------
 
     def _may_update(self) -> bool:
-        return not self._paused and not self._failed and self.core.due > 0
+        return not self._status.paused and not self._status.failure and self.core.due > 0
 
     def _schedule(self) -> None:
         """The slice timer runs while updates are due, so an idle learner uses no processor time."""
@@ -135,12 +167,16 @@ class Learner(HilserlNode):
             self._fail(str(error))
         except OSError as error:
             self._fail(f"{error}; free disk space and start again, training goes on from the last checkpoint")
+        except WorkerFailed as error:
+            self._fail(_restart_hint(error))
 
     def _fail(self, text: str) -> None:
         """Ends the process without another checkpoint: the last good one stays."""
-        if not self._failed:
-            self._failed = True
+        if not self._status.failure:
+            self._status.failure = text
             self.diagnose(ERROR, text)
+            self._publish_status()
+            self._statuses.wait_for_all_acked(Duration(seconds=LAST_STATUS_S))
             self.finish(1)
 
     # -- what goes out --------------------------------------------------------------------------------
@@ -153,52 +189,65 @@ class Learner(HilserlNode):
         ):
             message.header.stamp = stamp
             self._policies.publish(message)
+        self._status.published()
 
     def _report(self) -> None:
-        now, core = time.monotonic(), self.core
-        self._updates_per_s = (core.cycles - self._measured_cycles) / max(1e-9, now - self._measured_at)
-        self._measured_at, self._measured_cycles = now, core.cycles
-        status = TrainingStatus(
-            state="paused" if self._paused else "training" if core.cycles else "waiting",
-            gradient_steps=core.agent.gradient_steps,
-            policy_version=core.policy_version,
-            updates_per_s=self._updates_per_s,
-            online_size=len(core.online),
-            demo_size=len(core.demonstrations),
-            metric_names=list(core.metrics),
-            metric_values=list(core.metrics.values()),
-        )
+        self._guarded(self.core.check)
+        if self._status.failure:
+            return
+        status = self._publish_status()
+        self._tell_problems(self._status.problems(status))
+        if status.gradient_steps != self._drawn:
+            self._drawn = status.gradient_steps
+            self._draw("gradient_steps", status.gradient_steps, learner_scalars(status))
+
+    def _publish_status(self) -> TrainingStatus:
+        status = self._status.message()
         status.header.stamp = self.get_clock().now().to_msg()
         self._statuses.publish(status)
-        self._log_scalars()
+        return status
 
-    def _log_scalars(self) -> None:
-        core, step = self.core, self.core.agent.gradient_steps
-        for name, value in core.metrics.items():
-            self._board.add_scalar(f"learner/{name}", value, step)
-        self._board.add_scalar("learner/updates_per_s", self._updates_per_s, step)
-        self._board.add_scalar("buffer/online", len(core.online), step)
-        self._board.add_scalar("buffer/demonstrations", len(core.demonstrations), step)
+    def _tell_problems(self, found: dict[str, dict[str, object]]) -> None:
+        now = time.monotonic()
+        for text in set(self._problems) - set(found):
+            del self._problems[text]
+            self.diagnose(OK, f"no longer: {text}")
+        for text, facts in found.items():
+            if now - self._problems.get(text, -math.inf) >= PROBLEM_PERIOD_S:
+                self._problems[text] = now
+                self.diagnose(WARN, text, **facts)
 
     def _episode_ended(self, episode: EpisodeSummary) -> None:
-        if episode.phase != "train":
+        try:
+            row = self.core.episodes.add(episode)
+        except OSError as error:
+            self.diagnose(WARN, f"episodes cannot be remembered over a restart: {error}")
             return
-        step = int(episode.total_steps)
-        self._board.add_scalar("episode/success", episode.outcome == EpisodeSummary.OUTCOME_SUCCESS, step)
-        self._board.add_scalar(
-            "episode/interventions", episode.intervention_steps / max(1, episode.steps), step
-        )
-        self._board.add_scalar("episode/cycle_time_s", episode.duration_s, step)
+        if row is not None and not row["discarded"]:
+            self._draw("environment_steps", self.core.inserted, episode_scalars(row, self.core.episodes))
+
+    def _draw(self, axis: Axis, step: int, values: dict[str, float]) -> None:
+        """Curves that cannot be drawn do not stop training."""
+        for board in self._boards:
+            try:
+                board.scalars(axis, step, values)
+            except OSError as error:
+                self.diagnose(WARN, f"curves cannot be written: {error}")
 
     def close(self) -> None:
         """Saves what was learnt, unless it is broken."""
-        if not self._failed:
+        if not self._status.failure:
             try:
                 self.core.save()
-            except OSError as error:
+            except (OSError, WorkerFailed) as error:
                 self.get_logger().error(str(error))
         self.core.close()
-        self._board.close()
+        for board in self._boards:
+            board.close()
+
+
+def _restart_hint(error: Exception) -> str:
+    return f"{error}; start the learner again, training goes on from the last checkpoint"
 
 
 def main() -> None:

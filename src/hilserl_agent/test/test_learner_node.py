@@ -5,9 +5,9 @@ import pytest
 from std_srvs.srv import Trigger
 
 from hilserl_agent.checkpoint import checkpoint_names
-from hilserl_agent.learner_node import LEARNER_PAUSE, LEARNER_RESUME, Learner
+from hilserl_agent.learner_node import Learner
 from hilserl_agent.policy_codec import PolicyAssembler
-from hilserl_msgs.msg import PolicyWeights, TrainingStatus
+from hilserl_msgs.msg import PolicyWeights
 from hilserl_msgs.srv import InsertTransitions
 from hilserl_ros import qos, topics
 from hilserl_ros.testing import RosGraph
@@ -98,22 +98,6 @@ def test_refusals_say_what_differs_and_change_nothing(graph, kit, run_dir):
     assert (reply.accepted, reply.last_sequence) == (False, 0)
     assert "a transition is missing" in reply.message
     assert learner.core.inserted == 0
-
-
-def test_pause_resume_and_save(graph, kit, run_dir):
-    learner = graph.add(Learner)
-    actor = Actor(graph, learner)
-    status = actor.peer.collect(TrainingStatus, topics.LEARNER_STATUS, qos.STATUS)
-    assert actor.trigger(LEARNER_PAUSE).success
-    actor.insert(kit.episode_messages(learner.task, run_dir, 0, 1))
-    graph.spin_until(lambda: status and status[-1].state == "paused", what="status paused")
-    assert learner.core.cycles == 0
-    assert actor.trigger(LEARNER_RESUME).success
-    graph.spin_until(lambda: status[-1].state == "training", what="status training")
-    reply = actor.trigger(topics.LEARNER_SAVE)
-    assert reply.success
-    assert reply.message.endswith("learner_000000007")
-    assert "critic_loss" in status[-1].metric_names
 
 
 def test_a_broken_loss_ends_the_node_without_touching_the_checkpoint(graph, kit, run_dir):
