@@ -10,11 +10,13 @@ from pathlib import Path
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, OpaqueFunction
 from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from hilserl_bringup.commands import launch_kwargs
 from hilserl_bringup.node_specs import NodeSpec, RunContext, graph_specs
+from hilserl_bringup.respawn import Respawns
 from hilserl_bringup.run_folder import TASK_FILE, seed_of_run, task_of_run, write_task
 from hilserl_task import load_task
 
@@ -56,8 +58,14 @@ def _actions(context: LaunchContext) -> list:
 
 
 def _action(spec: NodeSpec) -> ExecuteProcess:
-    """Every process is needed: the end of any ends the phase."""
+    """Every process is needed: the end of any ends the phase, unless it is started again."""
     reason = f"{spec.name} ended" + ("" if spec.main else " while it was needed")
     end = EmitEvent(event=Shutdown(reason=reason))
+    respawns = Respawns()
+
+    def ended(event: ProcessExited, _: LaunchContext) -> list:
+        died = spec.respawn and event.returncode < 0
+        return [] if died and respawns.died(spec.name) is not None else [end]
+
     make = ExecuteProcess if spec.offline else Node
-    return make(**launch_kwargs(spec), on_exit=[end])
+    return make(**launch_kwargs(spec), on_exit=ended)

@@ -11,6 +11,7 @@ import yaml
 
 from hilserl_bringup.node_specs import NodeSpec
 from hilserl_bringup.patience import Patience
+from hilserl_bringup.respawn import FIRST_DELAY_S, LIMIT
 
 
 class ExecutableNotFound(RuntimeError):
@@ -79,12 +80,14 @@ def launch_kwargs(spec: NodeSpec) -> dict[str, Any]:
         ExecutableNotFound: an offline step is not installed; launch_ros looks for nodes itself.
     """
     patience = Patience()
-    common = {
+    common: dict[str, Any] = {
         "name": spec.name,
         "output": "screen" if spec.terminal else "log",
         "sigterm_timeout": str(patience.interrupt_s),
         "sigkill_timeout": str(patience.terminate_s),
     }
+    if spec.respawn:
+        common |= {"respawn": True, "respawn_delay": FIRST_DELAY_S, "respawn_max_retries": LIMIT}
     if spec.offline:
         executable = str(find_executable(spec.package, spec.executable))
         return {"cmd": [executable, *offline_arguments(spec)], **common}

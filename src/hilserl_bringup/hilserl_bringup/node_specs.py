@@ -23,6 +23,7 @@ class NodeSpec:
         parameters: ROS parameters, or for an offline step its command-line options.
         main: the phase is over when this process ends. Exactly one in a phase.
         terminal: writes to the terminal instead of a log file.
+        respawn: keeps what it has on disk, so it is started again when a signal has ended it.
         offline: no ROS node: takes `--task --run-dir --seed --set`, runs to completion.
     """
 
@@ -34,6 +35,7 @@ class NodeSpec:
     main: bool = False
     terminal: bool = False
     offline: bool = False
+    respawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,9 @@ def _train(task: Task, context: RunContext) -> list[NodeSpec]:
     return [
         *_robot_side(task, context, "train", operator=task.operator.interventions),
         _node(context, "hilserl_reward", "reward"),
-        _node(context, "hilserl_agent", "learner"),
+        _node(context, "hilserl_agent", "learner", respawn=True),
         _node(context, "hilserl_agent", "monitor", terminal=True, phase="train"),
-        _node(context, "hilserl_agent", "actor", main=True, phase="train"),
+        _node(context, "hilserl_agent", "actor", main=True, respawn=True, phase="train"),
     ]
 
 
@@ -165,10 +167,19 @@ def _node(
     *,
     main: bool = False,
     terminal: bool = False,
+    respawn: bool = False,
     **parameters: ParameterValue,
 ) -> NodeSpec:
     merged = {**context.parameters(), **parameters}
-    return NodeSpec(package, executable, executable, parameters=merged, main=main, terminal=terminal)
+    return NodeSpec(
+        package,
+        executable,
+        executable,
+        parameters=merged,
+        main=main,
+        terminal=terminal,
+        respawn=respawn,
+    )
 
 
 def _offline(context: RunContext, package: str, executable: str) -> NodeSpec:

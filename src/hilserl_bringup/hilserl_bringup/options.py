@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from hilserl_task import TaskError, available_tasks
 
@@ -36,6 +38,11 @@ def add_task_options(
     add("--max-steps", type=_positive, metavar="N", help="training ends after so many steps")
     add("--eval-episodes", type=_positive, metavar="N", help="episodes of the evaluation")
     add("--board-moved", action="store_true", help="evaluate with the board moved and turned")
+    add(
+        "--checkpoint",
+        metavar="NAME",
+        help="evaluate the policy of a checkpoint: best, latest, its name or its folder (default: newest policy)",
+    )
     add("--no-interventions", action="store_true", help="nobody corrects the policy in training")
     add("--no-demos", action="store_true", help="training starts without demonstrations")
     add("--no-images", action="store_true", help="the policy sees no images")
@@ -53,6 +60,10 @@ def overrides(options: argparse.Namespace) -> tuple[str, ...]:
         chosen.append(f"evaluation.episodes={options.eval_episodes}")
     if options.board_moved:
         chosen.append("evaluation.board_moved=true")
+    if options.checkpoint:
+        chosen.append(
+            f"evaluation.checkpoint={json.dumps(options.checkpoint)}"
+        )  # quoted: a name, never a number
     if options.no_interventions:
         chosen.append("operator.interventions=false")
     if options.no_demos:
@@ -81,13 +92,22 @@ def print_tasks() -> int:
 
 
 def complete_with_shell(parser: argparse.ArgumentParser) -> None:
-    """Completion of options and task names in the shell where `argcomplete` is activated."""
+    """Completion of options, task and checkpoint names in the shell where `argcomplete` is activated."""
     import argcomplete
 
     for action in parser._actions:
         if action.dest == "task":
             action.completer = lambda **_: available_tasks()  # type: ignore[attr-defined]
+        if action.dest == "checkpoint":
+            action.completer = _checkpoints  # type: ignore[attr-defined]
     argcomplete.autocomplete(parser)
+
+
+def _checkpoints(parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    """Names in the run folder that stands on the command line already."""
+    run_dir = getattr(parsed_args, "run_dir", None)
+    found = sorted(path.name for path in Path(run_dir, "checkpoints").glob("learner_*")) if run_dir else []
+    return ["best", "latest", *found]
 
 
 def _seed(text: str) -> int:

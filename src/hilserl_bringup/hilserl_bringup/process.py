@@ -31,6 +31,7 @@ class Process:
         """
         self.spec = spec
         self.log = log
+        self._command, self._environment = command, environment
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log_start = log.stat().st_size if log.exists() else 0
         with open(log, "ab") as output:
@@ -77,6 +78,14 @@ class Process:
         """Kills what is left of its group, then reaps it."""
         self.send(signal.SIGKILL)
         self._popen.poll()
+
+    def again(self) -> Process:
+        """Starts the same once more.
+
+        Raises:
+            OSError: the executable cannot be run.
+        """
+        return Process(self.spec, self._command, self.log, self._environment)
 
     def last_lines(self, count: int = 15) -> list[str]:
         """Last lines of this start's log; empty where the process wrote to the terminal."""

@@ -17,6 +17,7 @@ from hilserl_bringup.domain import own_domain
 from hilserl_bringup.node_specs import NodeSpec
 from hilserl_bringup.patience import Patience
 from hilserl_bringup.process import Process
+from hilserl_bringup.respawn import Respawns
 
 # Exit code of a shell command ended by Ctrl-C.
 INTERRUPTED = 128 + signal.SIGINT
@@ -54,6 +55,7 @@ def run_specs(
     isolated: bool = True,
     stop: StopRequest | None = None,
     patience: Patience | None = None,
+    respawns: Respawns | None = None,
     say: Callable[[str], None] | None = None,
 ) -> int:
     """Starts every spec, waits for the main one, and ends the others.
@@ -64,6 +66,7 @@ def run_specs(
         isolated: in a ROS domain of its own. Not with a real robot, whose drivers run elsewhere.
         stop: signals of a caller that has installed its own; caught here by default.
         patience: with processes that are asked to end.
+        respawns: how often specs with `respawn` are started again after a signal has ended them.
         say: takes lines for the user; standard error by default.
 
     Returns:
@@ -90,16 +93,27 @@ def run_specs(
                 if stop:
                     break
                 processes.append(Process(spec, line, run_dir / "logs" / f"{spec.name}.log", environment))
-            first = _first_to_end(processes, stop)
+            first = _first_to_end(processes, stop, respawns or Respawns(), say)
         finally:
             _end_all(processes, patience or Patience(), stop, say)
     return _verdict(first, stop, say)
 
 
-def _first_to_end(processes: list[Process], stop: StopRequest) -> Process | None:
-    """Who decides the phase: the main process, or one that should not have ended. None after a signal."""
+def _first_to_end(
+    processes: list[Process], stop: StopRequest, respawns: Respawns, say: Callable[[str], None]
+) -> Process | None:
+    """Who decides the phase: the main process, or one that should not have ended. None after a signal.
+
+    Processes that are started again take the place of those that died.
+    """
+    due: dict[Process, float] = {}  # died; monotonic time of the next start
     while not stop:
-        ended = [process for process in processes if process.exit_code is not None]
+        for process in [process for process, at in due.items() if time.monotonic() >= at]:
+            del due[process]
+            processes[processes.index(process)] = process.again()
+        ended = [process for process in processes if process.exit_code is not None and process not in due]
+        for process in [process for process in ended if _starts_again(process, due, respawns, say)]:
+            ended.remove(process)
         if ended:
             # When several ended within one poll, a failure explains more than a success that it caused.
             main = [process for process in ended if process.spec.main]
@@ -107,6 +121,23 @@ def _first_to_end(processes: list[Process], stop: StopRequest) -> Process | None
             return main[0] if main and main[0].exit_code == 0 else (failed or ended)[0]
         time.sleep(_POLL_S)
     return None
+
+
+def _starts_again(
+    process: Process, due: dict[Process, float], respawns: Respawns, say: Callable[[str], None]
+) -> bool:
+    """Enters a process that a signal has ended into `due`, if it may start again."""
+    name, code = process.spec.name, process.exit_code
+    if not process.spec.respawn or code is None or code >= 0:
+        return False
+    delay_s = respawns.died(name)
+    if delay_s is None:
+        return False
+    number = f"{respawns.count(name)} of {respawns.limit}"
+    say(f"{name} ended: {process.ended}; starts again in {delay_s:g} s ({number})")
+    process.clean_up()
+    due[process] = time.monotonic() + delay_s
+    return True
 
 
 def _end_all(

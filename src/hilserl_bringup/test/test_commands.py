@@ -70,6 +70,7 @@ def test_launch_and_runner_start_the_same(phase, tmp_path, monkeypatch):
         assert f"__ns:={kwargs['namespace']}" in line
         written = yaml.safe_load(Path(line[-1]).read_text())["/**"]["ros__parameters"]
         assert kwargs["parameters"] == [written]
+        assert kwargs.get("respawn", False) == spec.respawn
 
 
 def install_all(specs, prefix, monkeypatch):

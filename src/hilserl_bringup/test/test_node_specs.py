@@ -47,6 +47,12 @@ def test_training_graph():
     assert [spec.name for spec in specs if spec.main] == ["actor"]
 
 
+def test_only_those_that_keep_their_work_on_disk_are_started_again():
+    for phase in phase_names():
+        expected = ["learner", "actor"] if phase == "train" else []
+        assert [spec.name for spec in specs_of(phase) if spec.respawn] == expected
+
+
 def test_nobody_at_the_stick_without_interventions():
     specs = specs_of("train", "operator.interventions=false")
     assert "scripted_operator" not in names(specs)

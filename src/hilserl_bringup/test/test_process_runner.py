@@ -15,6 +15,7 @@ from hilserl_bringup.node_specs import NodeSpec
 from hilserl_bringup.patience import Patience
 from hilserl_bringup.process import Process
 from hilserl_bringup.process_runner import INTERRUPTED, run_specs
+from hilserl_bringup.respawn import WINDOW_S, Respawns
 
 QUICK = Patience(interrupt_s=2.0, terminate_s=0.5, kill_s=2.0)
 WAITS = "pathlib.Path('{folder}/waiter.pid').write_text(str(os.getpid()))\ntime.sleep(60)"
@@ -27,8 +28,8 @@ AFTER_WAITER = (
 )
 
 
-def spec(name, *, main=False):
-    return NodeSpec("pkg", name, name, parameters={"task": "t"}, main=main)
+def spec(name, *, main=False, respawn=False):
+    return NodeSpec("pkg", name, name, parameters={"task": "t"}, main=main, respawn=respawn)
 
 
 def alive(pid: int) -> bool:
@@ -39,9 +40,10 @@ def alive(pid: int) -> bool:
         return False
 
 
-def run(tmp_path, *specs, patience=QUICK):
+def run(tmp_path, *specs, patience=QUICK, respawns=None):
     said: list[str] = []
-    return run_specs(specs, tmp_path, patience=patience, say=said.append), "\n".join(said)
+    code = run_specs(specs, tmp_path, patience=patience, respawns=respawns, say=said.append)
+    return code, "\n".join(said)
 
 
 def waiter_pid(tmp_path) -> int:
@@ -103,6 +105,56 @@ def test_a_dying_node_ends_the_phase_and_is_reported(prefix, tmp_path, then, how
     assert f"learner ended while it was needed: {how}" in said
     assert "learner | last words" in said
     assert not alive(waiter_pid(tmp_path))
+
+
+# Counts its starts in a file and dies by a signal until the wanted number of them.
+DIES_UNTIL = (
+    "starts = pathlib.Path('{folder}/starts'); starts.open('a').write('x')\n"
+    "os.kill(os.getpid(), signal.SIGKILL) if len(starts.read_text()) < {wanted} else {then}"
+)
+
+
+def test_a_killed_process_that_keeps_its_work_is_started_again(prefix, tmp_path):
+    prefix("waiter", WAITS.format(folder=tmp_path))
+    prefix("actor", DIES_UNTIL.format(folder=tmp_path, wanted=3, then="sys.exit(0)"))
+    respawns = Respawns(first_delay_s=0.01)
+    code, said = run(tmp_path, spec("waiter"), spec("actor", main=True, respawn=True), respawns=respawns)
+    assert code == 0
+    assert said.splitlines() == [
+        "actor ended: signal SIGKILL; starts again in 0.01 s (1 of 5)",
+        "actor ended: signal SIGKILL; starts again in 0.02 s (2 of 5)",
+    ]
+    assert (tmp_path / "starts").read_text() == "xxx"
+
+
+def test_one_that_dies_again_and_again_ends_the_phase(prefix, tmp_path):
+    prefix("main", "time.sleep(60)")
+    prefix("learner", DIES_UNTIL.format(folder=tmp_path, wanted=99, then="0"))
+    respawns = Respawns(limit=2, first_delay_s=0.01)
+    code, said = run(tmp_path, spec("main", main=True), spec("learner", respawn=True), respawns=respawns)
+    assert code == 128 + signal.SIGKILL
+    assert said.count("starts again") == 2
+    assert "learner ended while it was needed: signal SIGKILL" in said
+    assert (tmp_path / "starts").read_text() == "xxx"
+
+
+@pytest.mark.parametrize(("respawn", "then"), [(True, "sys.exit(2)"), (False, "os.kill(os.getpid(), 9)")])
+def test_wrong_input_and_other_processes_are_not_started_again(prefix, tmp_path, respawn, then):
+    prefix("main", "time.sleep(60)")
+    prefix("learner", DIES_UNTIL.format(folder=tmp_path, wanted=1, then=then))
+    code, said = run(tmp_path, spec("main", main=True), spec("learner", respawn=respawn))
+    assert code in (2, 137)
+    assert "starts again" not in said
+    assert (tmp_path / "starts").read_text() == "x"
+
+
+def test_pauses_grow_and_old_deaths_are_forgotten():
+    now = [0.0]
+    respawns = Respawns(limit=3, first_delay_s=1.0, clock=lambda: now[0])
+    assert [respawns.died("a") for _ in range(4)] == [1.0, 2.0, 4.0, None]
+    assert respawns.died("b") == 1.0
+    now[0] = WINDOW_S
+    assert respawns.died("a") == 1.0
 
 
 def test_last_lines_are_of_this_start_only(prefix, tmp_path):

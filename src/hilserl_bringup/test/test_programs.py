@@ -105,6 +105,23 @@ def test_run_does_one_phase_in_the_folder_of_a_run(tmp_path, journal):
     assert run.main(["evaluate", "--run-dir", str(folder), "--board-moved"]) == 0
     assert journal() == ["train_classifier", "actor"]
     assert "evaluation.board_moved=true" in (folder / "logs/parameters/actor.yaml").read_text()
+    assert run.main(["evaluate", "--run-dir", str(folder), "--checkpoint", "007"]) == 0
+    told = yaml.safe_load((folder / "logs/parameters/actor.yaml").read_text())["/**"]["ros__parameters"]
+    assert load_task("ram_insertion", told["overrides"]).evaluation.checkpoint == "007"
+
+
+def test_checkpoints_of_the_run_folder_are_completed(tmp_path, monkeypatch):
+    (tmp_path / "checkpoints" / "learner_000002000").mkdir(parents=True)
+    found = {}
+    monkeypatch.setattr(
+        "argcomplete.autocomplete", lambda parser: found.update({a.dest: a for a in parser._actions})
+    )
+    parser = run._parser()
+    complete = found["checkpoint"].completer
+    assert complete(parsed_args=parser.parse_args(["evaluate"])) == ["best", "latest"]
+    options = parser.parse_args(["evaluate", "--run-dir", str(tmp_path)])
+    assert complete(parsed_args=options) == ["best", "latest", "learner_000002000"]
+    assert "best, latest" in parser.format_help()
 
 
 def test_run_takes_seed_and_task_of_the_run(tmp_path, journal):
