@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from hilserl_agent.actor_parameters import read_parameters
 from hilserl_agent.actor_policy import LearnedPolicy, Policy, ZeroPolicy
 from hilserl_agent.actor_stage import Deadline, Stage
 from hilserl_agent.actor_state import ActorState, load_state, save_state
+from hilserl_agent.checkpoint import CHECKPOINTS, find_checkpoint
 from hilserl_agent.config import load_perception, perception_id
 from hilserl_agent.episode_book import ClosedStep, Ending, EpisodeBook, Event, Executed, Outcome
 from hilserl_agent.episode_summary import episode_summary
@@ -77,7 +79,7 @@ class Actor(HilserlNode):
         policy = LearnedPolicy(self.task.config_hash(), deterministic)
         if self._chosen.phase == "evaluate":
             try:
-                policy.load(self.run_dir / POLICY_FILE)
+                policy.load(self._evaluated_policy())
             except PolicyRejected as error:
                 raise TaskError(str(error)) from error
         return policy
@@ -99,6 +101,13 @@ class Actor(HilserlNode):
             self._save_counters()
             self.diagnose(WARN, f"kept {link.recovered_steps} steps of an episode that was left open")
         return link
+
+    def _evaluated_policy(self) -> Path:
+        """The newest policy, or that of the checkpoint the task names."""
+        which = self.task.evaluation.checkpoint
+        if which is None:
+            return self.run_dir / POLICY_FILE
+        return find_checkpoint(self.run_dir / CHECKPOINTS, which) / POLICY_FILE.name
 
     # -- stages ---------------------------------------------------------------------------------------
 

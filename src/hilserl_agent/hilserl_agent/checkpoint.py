@@ -29,6 +29,7 @@ from hilserl_learning.replay import ReplayBuffer
 from hilserl_learning.sac import RLPDAgent
 from hilserl_task import TaskError
 
+CHECKPOINTS = "checkpoints"  # in the run folder
 LATEST, BEST = "latest", "best"
 _PREFIX = "learner_"
 _PARTIAL = ".partial_"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from hilserl_agent.checkpoint import (
+    CHECKPOINTS,
     About,
     newest_checkpoint,
     read_checkpoint,
@@ -40,7 +41,6 @@ from hilserl_learning.sampling import RLPDSampler
 from hilserl_msgs.msg import Transition
 from hilserl_task import Task, TaskError
 
-CHECKPOINTS = "checkpoints"
 EPISODES = "episodes.jsonl"  # beside the checkpoints: what was heard of training episodes
 
 

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from hilserl_agent.checkpoint import BEST, size_bytes
-from hilserl_agent.learner_core import CHECKPOINTS, LearnerCore
+from hilserl_agent.checkpoint import BEST, CHECKPOINTS, size_bytes
+from hilserl_agent.learner_core import LearnerCore
 from hilserl_agent.metrics import Row
 from hilserl_agent.training_episodes import TrainingEpisodes
 from hilserl_msgs.msg import TrainingStatus

@@ -83,6 +83,23 @@ def test_evaluation_needs_a_policy(robot, start):
 
 
 @pytest.mark.slow
+def test_evaluation_uses_the_checkpoint_that_is_named(robot, start, task, run_dir):
+    code, output = ended(start("actor", "evaluation.checkpoint=best", phase="evaluate"))
+    assert code == 2, output
+    assert "'best' is not a checkpoint with a policy" in output
+    core = LearnerCore(task, run_dir, 0)
+    core.next_policy()
+    core.save()
+    core.next_policy()
+    options = {"phase": "evaluate", "episodes": 1}
+    code, output = ended(start("actor", "evaluation.checkpoint=latest", **options))
+    assert code == 0, output
+    assert ended(start("actor", **options))[0] == 0
+    wait_for(lambda: len(robot.summaries) == 2)
+    assert [summary.policy_version for summary in robot.summaries] == [1, 2]
+
+
+@pytest.mark.slow
 def test_evaluation_uses_the_stored_policy_and_is_repeatable(robot, start, task, run_dir):
     LearnerCore(task, run_dir, 0).next_policy()
     runs = []

@@ -41,7 +41,7 @@ def add_task_options(
     add(
         "--checkpoint",
         metavar="NAME",
-        help="evaluate the policy of a checkpoint: best, latest, its name or its folder (default: newest policy)",
+        help="evaluate a checkpoint: best, latest, its name or its folder (default: the newest policy)",
     )
     add("--no-interventions", action="store_true", help="nobody corrects the policy in training")
     add("--no-demos", action="store_true", help="training starts without demonstrations")
