@@ -39,10 +39,17 @@ def controller(_: Path) -> Results:
 
 
 def learner(work: Path) -> Results:
-    """Updates per second with and without the feature cache."""
+    """Updates per second with and without the feature cache, of every profile."""
     out = work / "learner.json"
     script = REPOSITORY / "src" / "hilserl_learning" / "bench" / "bench_updates.py"
     _output([sys.executable, str(script), "--out", str(out)])
+    return dict(json.loads(out.read_text()))
+
+
+def replay(work: Path) -> Results:
+    """Insert, sample, memory of replay buffers."""
+    out = work / "replay.json"
+    _output([sys.executable, str(Path(__file__).with_name("replay.py")), "--out", str(out)])
     return dict(json.loads(out.read_text()))
 
 
@@ -65,6 +72,7 @@ def graph(work: Path) -> Results:
 PARTS: dict[str, Callable[[Path], Results]] = {
     "controller": controller,
     "learner": learner,
+    "replay": replay,
     "transport": transport,
     "graph": graph,
 }

@@ -3,9 +3,10 @@
 
 Without the cache the pictures of both observations are cropped and encoded in every update, as the original
 does; everything else is the same. One update is one critic step on a batch of 256; every second one is
-joined by an actor and a temperature step.
+joined by an actor and a temperature step. Profiles `original` (a) and `default` (b) have the same networks,
+the whole ResNet-10 included; what sets them apart is where its features come from.
 
-    python3 bench_updates.py [--seconds 5] [--original] [--out results.json]
+    python3 bench_updates.py [--seconds 5] [--quick] [--out results.json]
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from hilserl_learning.frames import FrameStore
+from hilserl_learning.learner_config import LearnerConfig
 from hilserl_learning.perception import Perception
-from hilserl_learning.profiles import LearnerConfig, profile, with_values
-from hilserl_learning.replay import ReplayBuffer
+from hilserl_learning.profiles import profile, with_values
+from hilserl_learning.replay import ReplayBuffer, slots_for
 from hilserl_learning.sac import RLPDAgent
 from hilserl_learning.sampling import RLPDSampler
 
@@ -54,15 +57,20 @@ def filled_sampler(cfg: LearnerConfig, with_images: bool, frames: int = 600) -> 
     """Two buffers of random episodes of 50 steps."""
     rng = np.random.default_rng(0)
     buffers = []
+    maps = cfg.encoder == "resnet10" and not with_images
     for _ in range(2):
-        shape = IMAGES if with_images else None
-        buffer = ReplayBuffer(frames + 20, cfg.state_dim, cfg.feature_dim, cfg.action_dim, shape)
+        shape, copies = IMAGES if with_images else None, cfg.stored_copies
+        store = FrameStore(
+            slots_for(frames), cfg.state_dim, cfg.feature_dim, shape, copies,
+            torch.uint8 if maps else torch.float32, cfg.map_size**2,
+        )  # fmt: skip
+        buffer = ReplayBuffer(frames, cfg.state_dim, cfg.feature_dim, cfg.action_dim, shape, frames=store)
         for number in range(frames):
             episode, k = divmod(number, 50)
             frame = [
                 {
                     "state": rng.normal(size=cfg.state_dim),
-                    "features": rng.normal(size=cfg.feature_dim),
+                    "features": np.abs(rng.normal(size=cfg.feature_dim * copies)),
                     "images": rng.integers(0, 256, IMAGES, dtype=np.uint8) if with_images else None,
                 }
                 for _ in range(2)
@@ -91,7 +99,10 @@ def measure(
     name: str, cfg: LearnerConfig, perception: Perception, cached: bool, seconds: float
 ) -> dict[str, Any]:
     """Two entries: rate and CPU time of one configuration."""
-    cfg = with_values(cfg, augmentation="none" if cached else "crop")
+    if not cached:
+        cfg = with_values(cfg, augmentation="crop")
+    elif cfg.augmentation == "crop":
+        cfg = with_values(cfg, augmentation="none")
     agent = RLPDAgent(cfg, perception=perception)
     sampler = filled_sampler(cfg, with_images=not cached)
     cycle = cfg.critic_updates_per_actor_update
@@ -108,6 +119,14 @@ def measure(
 def trunk_text(cfg: LearnerConfig) -> str:
     """What the trunk's cost depends on."""
     return f"trunk width {cfg.trunk_width}, {cfg.trunk_stages} stages, maps {cfg.map_size}x{cfg.map_size}"
+
+
+def speedup(results: dict[str, Any]) -> dict[str, Any]:
+    """(b) over (a), by CPU time: other processes do not change it."""
+    slow = results["learner.original.updates_per_s.uncached.cpu_ms"]["value"]
+    fast = results["learner.default.updates_per_s.cached.cpu_ms"]["value"]
+    how = "CPU time of an update: profile original, crops in the update, over profile default, crops stored"
+    return {"learner.default_over_original": {"value": slow / fast, "unit": "1", "how": how}}
 
 
 def measure_acting(cfg: LearnerConfig, perception: Perception) -> dict[str, Any]:
@@ -127,7 +146,9 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=5.0, help="per configuration")
     parser.add_argument(
-        "--original", action="store_true", help="also the original profile (10 s per cycle uncached)"
+        "--quick",
+        action="store_true",
+        help="leave out the whole ResNet-10 (10 to 40 s for an uncached cycle)",
     )
     parser.add_argument("--out", type=Path, help="write the JSON here too")
     options = parser.parse_args()
@@ -138,11 +159,14 @@ def main() -> None:
     results = measure("learner.updates_per_s.cached", fast, readout, True, options.seconds)
     results |= measure("learner.updates_per_s.uncached", fast, readout, False, options.seconds)
     results |= measure_acting(fast, readout)
-    if options.original:
+    if not options.quick:
         original = profile("original", state_dim=18, action_dim=6)
         maps = trunk_of(original)
+        default = profile("default", state_dim=18, action_dim=6)
+        results |= measure("learner.default.updates_per_s.cached", default, maps, True, options.seconds)
         results |= measure("learner.original.updates_per_s.cached", original, maps, True, options.seconds)
         results |= measure("learner.original.updates_per_s.uncached", original, maps, False, options.seconds)
+        results |= speedup(results)
     text = json.dumps(results, indent=2)
     print(text)
     if options.out:

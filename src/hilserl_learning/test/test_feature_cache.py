@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 import torch
+from golden_agents import golden_case
 from synthetic_scene import scene
 
 from hilserl_learning.augmentation import crop
@@ -172,3 +173,25 @@ def test_values_that_a_type_cannot_hold_are_named():
         FeatureRows(2, 60, torch.uint8)
     with pytest.raises(LearningError, match=r"feature_dtype: torch\.int8"):
         FeatureRows(2, 16, torch.int8)
+
+
+# Largest change of any output by the storage, relative to its standard deviation over the batch.
+EFFECT = {torch.float16: 0.002, torch.uint8: 0.03}
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+@pytest.mark.parametrize("dtype", EFFECT)
+def test_effect_of_the_storage_on_encoder_policy_and_critic(name, dtype):
+    """On the reference batches of the original, with its parameters."""
+    case = golden_case(name)
+    agent, batch = case.agent(), case.batch
+    rows = FeatureRows(8, batch.features.shape[1], dtype, block=16)
+    rows.put(0, batch.features.numpy())
+    outputs = []
+    for features in (batch.features, rows.get(torch.arange(8))):
+        with torch.no_grad():
+            encoded = agent.encoder(features, batch.state)
+            mean, std = agent.policy(agent.policy_input(features, batch.state))
+            outputs.append((encoded, mean, std, agent.critic(encoded, batch.action[:, :6])))
+    for exact, stored in zip(*outputs, strict=True):
+        assert 0 < (stored - exact).abs().max() < EFFECT[dtype] * exact.std()
