@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The learner node over its services and topics."""
 
+import json
+import resource
+
 import pytest
 from std_srvs.srv import Trigger
 
 from hilserl_agent.checkpoint import checkpoint_names
+from hilserl_agent.learner_core import LearnerCore
 from hilserl_agent.learner_node import Learner
 from hilserl_agent.policy_codec import PolicyAssembler
 from hilserl_msgs.msg import PolicyWeights
 from hilserl_msgs.srv import InsertTransitions
 from hilserl_ros import qos, topics
 from hilserl_ros.testing import RosGraph
+from hilserl_task.compare import differences
 
 
 @pytest.fixture
@@ -111,3 +116,53 @@ def test_a_broken_loss_ends_the_node_without_touching_the_checkpoint(graph, kit,
     assert learner.ended.result() == 1
     learner.close()
     assert checkpoint_names(run_dir / "checkpoints") == ["latest", "learner_000000000"]
+
+
+def test_one_live_process_an_actor_and_a_restarted_one_goes_on(graph, kit, run_dir):
+    learner = graph.add(Learner)
+    actor = Actor(graph, learner)
+    messages = kit.episode_messages(learner.task, run_dir, 0, 1)
+    assert actor.insert(messages[:4]).accepted
+    second = actor.insert([], session="second", outbox="elsewhere")
+    assert (second.accepted, second.reason) == (False, InsertTransitions.Response.BUSY)
+    assert "another process with this actor_id was heard" in second.message
+    restarted = actor.insert(messages, session="restarted")
+    assert (restarted.accepted, restarted.last_sequence, restarted.last_outbox) == (True, 10, "outbox")
+    assert restarted.last_episode == 0
+    replaced = actor.insert(messages)
+    assert (replaced.accepted, replaced.reason) == (False, InsertTransitions.Response.REPLACED)
+    assert actor.insert(kit.episode_messages(learner.task, run_dir, 0, 1), actor_id="left/actor").accepted
+    assert learner.core.inserted == 20
+
+
+def test_the_answer_to_another_configuration_is_the_learners_own(graph, kit, run_dir):
+    learner = graph.add(Learner)
+    reply = Actor(graph, learner).insert([], config_hash="other")
+    theirs = json.loads(reply.configuration)
+    mine = json.loads(json.dumps(kit.small_task("learner.discount=0.5").shared_config()))
+    assert differences(mine, theirs) == ["learner.discount: 0.5 here, None there"]
+    assert Actor(graph, learner).insert([]).configuration == ""
+
+
+def test_a_full_disk_ends_the_learner_with_one_message_and_keeps_what_it_acknowledged(graph, kit, run_dir):
+    learner = graph.add(Learner)
+    actor = Actor(graph, learner)
+    messages = kit.episode_messages(learner.task, run_dir, 0, 1)
+    assert actor.insert(messages[:3]).accepted
+    (file,) = (run_dir / "transitions").glob("*.mcap")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, hard))  # Python ignores SIGXFSZ
+    try:
+        reply = actor.insert(messages)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (reply.accepted, reply.reason, reply.last_sequence) == (
+        False,
+        InsertTransitions.Response.NOT_STORED,
+        3,
+    )
+    assert "free disk space and start again" in reply.message
+    graph.spin_until(learner.ended.done, what="the end of the node")
+    assert learner.ended.result() == 1
+    learner.close()
+    assert LearnerCore(learner.task, run_dir, 0).intake.ledger("robot").sequence == 3

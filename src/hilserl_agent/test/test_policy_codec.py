@@ -69,6 +69,17 @@ def test_chunks_of_two_versions_never_mix():
     assert policy.version == 2
 
 
+def test_an_incomplete_policy_is_given_up_for_a_newer_one_and_said():
+    said = []
+    assembler = PolicyAssembler("abc", said.append)
+    old, new = messages(1), messages(2)
+    assert [assembler.add(chunk) for chunk in old[:2]] == [None, None]
+    assert assembler.version == 0
+    assert [assembler.add(chunk) is not None for chunk in new] == [False, False, True]
+    assert said == ["policy 1 is incomplete, 2 of 3 chunks came; policy 2 takes its place"]
+    assert assembler.version == 2
+
+
 def test_a_latched_repetition_is_not_news():
     assembler = PolicyAssembler("abc")
     for chunk in messages(3):
