@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person sees of a learner and tells it: status, curves, diagnostics, save, pause and resume."""
 
+import json
 import math
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +17,7 @@ from std_srvs.srv import Trigger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hilserl_agent import learner_status
+from hilserl_agent.checkpoint import newest_checkpoint
 from hilserl_agent.learner_core import LearnerCore
 from hilserl_agent.learner_node import LEARNER_PAUSE, LEARNER_RESUME, Learner
 from hilserl_agent.learner_status import LearnerStatus
@@ -51,7 +55,7 @@ class Person:
                 getattr(self.statuses[-1], key) == value for key, value in fields.items()
             )
 
-        self.graph.spin_until(matches, what=what)
+        self.graph.spin_until(matches, timeout_s=60.0, what=what)
         return self.statuses[-1]
 
     def told(self):
@@ -245,3 +249,26 @@ def test_a_dead_worker_ends_the_learner_and_a_restart_goes_on(kit, run_dir):
         assert learner.ended.result() == 1
     core = LearnerCore(kit.small_task(), run_dir, 0)
     assert (core.resumed, core.cycles) == (True, 7)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_learner_with_workers_saves_when_all_of_its_group_is_asked_to_end(kit, run_dir, number):
+    parameters = {"task": kit.task_file, "run_dir": run_dir, "workers": 2, "overrides": list(kit.small)}
+    chosen = [part for key, value in parameters.items() for part in ("-p", f"{key}:={as_yaml(value)}")]
+    learner = subprocess.Popen(
+        [sys.executable, "-m", "hilserl_agent.learner_node", "--ros-args", *chosen],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with RosGraph() as graph:
+        Person(graph).sees("the learner", state="waiting", workers=2)
+    os.killpg(learner.pid, number)
+    output = learner.communicate(timeout=30)[1]
+    assert learner.returncode == 0, output
+    assert "Traceback" not in output
+    assert newest_checkpoint(run_dir / "checkpoints") is not None
+
+
+def as_yaml(value):
+    return json.dumps(value) if isinstance(value, list) else str(value)

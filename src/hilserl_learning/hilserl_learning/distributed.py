@@ -19,6 +19,7 @@ import signal
 import traceback
 from collections.abc import Iterable
 from datetime import timedelta
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -148,6 +149,9 @@ class WorkerTeam:
         return shares[0]
 
     def _start(self, port: int, perception: Perception | None, timeout_s: float) -> None:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        resource_tracker.ensure_running()  # unblocks SIGINT and SIGTERM (CPython 3.11), whoever blocked them
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         spawn = torch.multiprocessing.get_context("spawn")
         blob = None if perception is None else perception.to_bytes()
         config, device = self._agent.cfg.to_json(), self._agent.device.type
@@ -229,7 +233,8 @@ def _work(
     timeout_s: float,
 ) -> None:
     """Main function of the ranks after 0. Ends when rank 0 closes the pipe, by dying too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: rank 0 decides
+    for number in (signal.SIGINT, signal.SIGTERM):  # they may reach the whole group: rank 0 decides
+        signal.signal(number, signal.SIG_IGN)
     try:
         torch.set_num_threads(1)
         place = torch.device(device, rank) if device == "cuda" else torch.device(device)
