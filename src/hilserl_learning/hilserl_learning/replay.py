@@ -336,7 +336,8 @@ class ReplayBuffer:
         sums = outcome[:, [REWARD, GRASP_PENALTY]].T.clone()
         factor = torch.full(entries.shape, discount)
         last = entries
-        alive = (outcome[:, TERMINATED] + outcome[:, TRUNCATED]) == 0
+        # No step follows one that ended its episode: it was complete at once (`add_step`).
+        alive = torch.ones(entries.shape, dtype=torch.bool)
         for k in range(1, n_steps):
             following = self._t_next_entry[last]
             alive = alive & (following != NONE)
@@ -346,7 +347,6 @@ class ReplayBuffer:
             outcome = self._t_outcome[last]
             sums += torch.where(alive, discount**k * outcome[:, [REWARD, GRASP_PENALTY]].T, 0.0)
             factor = torch.where(alive, factor * discount, factor)
-            alive = alive & ((outcome[:, TERMINATED] + outcome[:, TRUNCATED]) == 0)
         return last, sums, factor
 
     # -- files ----------------------------------------------------------------------------------------
