@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Types of the compiled module. Arrays are float64; what a property returns is a read-only copy."""
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
-Flags = NDArray[np.uint8]
+Array: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.uint8]
 
 MAX_JOINTS: int
+MODE_POSE: int
+MODE_TWIST: int
+MODE_WRENCH: int
+MODE_POSE_AND_WRENCH: int
 LIMIT_CLIP: int
 LIMIT_WORKSPACE: int
 LIMIT_SPEED: int
 LIMIT_WRENCH_CAP: int
 LIMIT_INVALID_TARGET: int
+LIMIT_WRENCH: int
+LIMIT_WRENCH_RATE: int
+LIMIT_WALL: int
 JOINT_LIMIT_EFFORT: int
 JOINT_LIMIT_RATE: int
 JOINT_LIMIT_POSITION: int
@@ -39,6 +48,25 @@ class Gains:
     clip_negative: _Array
     clip_positive: _Array
     def __init__(self) -> None: ...
+    @property
+    def push_negative(self) -> Array:
+        """(6,) N, Nm: how hard a blocked arm pushes towards minus."""
+
+    @property
+    def push_positive(self) -> Array: ...
+    def set_push_limits(self, negative: ArrayLike, positive: ArrayLike) -> None:
+        """Set the clips from (6,) N, Nm magnitudes. ValueError naming the axis, the value and the rule."""
+
+class OrientationBound:
+    """Bound of the target orientation: rotation vector (rad, base axes) from a reference, per axis."""
+
+    def __init__(self, reference: ArrayLike, minimum: ArrayLike, maximum: ArrayLike) -> None: ...
+    @property
+    def reference(self) -> Array: ...
+    @property
+    def minimum(self) -> Array: ...
+    @property
+    def maximum(self) -> Array: ...
 
 class ControllerConfig:
     """Numbers of the law; see the package's README for units and defaults."""
@@ -52,14 +80,26 @@ class ControllerConfig:
     joint_limit_effort: float
     workspace_min: _Array
     workspace_max: _Array
+    orientation_bound: OrientationBound | None
     max_linear_speed: float
     max_angular_speed: float
     reference_time_constant: float
     gain_time_constant: float
     target_timeout: float
+    twist_timeout: float
+    wrench_timeout: float
     max_period: float
     wrench_cap: _Array
     integral_cap: _Array
+    wrench_gains: Gains
+    wrench_limit_negative: _Array
+    wrench_limit_positive: _Array
+    max_wrench_rate: _Array
+    wall_stiffness: _Array
+    wall_damping: _Array
+    wall_margin: _Array
+    wall_cap: _Array
+    nullspace_mode: Literal["none", "kinematic", "dynamic"]
     nullspace_stiffness: float
     joint1_nullspace_stiffness: float
     nullspace_damping_ratio: float
@@ -84,6 +124,20 @@ class State:
     @property
     def wrench(self) -> Array: ...
     @property
+    def push_negative(self) -> Array: ...
+    @property
+    def push_positive(self) -> Array: ...
+    @property
+    def commanded_wrench(self) -> Array: ...
+    @property
+    def wall_wrench(self) -> Array: ...
+    @property
+    def mode(self) -> int: ...
+    @property
+    def wrench_stale(self) -> bool: ...
+    @property
+    def nullspace_fallback(self) -> bool: ...
+    @property
     def effort(self) -> Array: ...
     @property
     def target_age(self) -> float: ...
@@ -106,10 +160,24 @@ class CartesianImpedance:
     def set_gains(self, gains: Gains) -> None:
         """Ramp to a profile. ValueError when it is not valid."""
 
+    def set_wrench_gains(self, gains: Gains) -> None:
+        """The same for the profile of the wrench mode."""
+
     def set_target(
-        self, position: ArrayLike, quaternion_xyzw: ArrayLike, stamp: float, wrench: ArrayLike | None = None
+        self,
+        position: ArrayLike,
+        quaternion_xyzw: ArrayLike,
+        stamp: float,
+        wrench: ArrayLike | None = None,
+        frame: Literal["base", "tcp"] = "base",
     ) -> bool:
-        """Take a target; False when it is refused and the last one stays."""
+        """Mode POSE, with a wrench POSE_AND_WRENCH; False when refused and the last target stays."""
+
+    def set_twist(self, twist: ArrayLike, stamp: float) -> bool:
+        """Mode TWIST; (6,) m/s, rad/s in base axes."""
+
+    def set_wrench(self, wrench: ArrayLike, stamp: float, frame: Literal["base", "tcp"] = "base") -> bool:
+        """Mode WRENCH; (6,) N, Nm at the tcp."""
 
     def update(
         self,
@@ -123,6 +191,7 @@ class CartesianImpedance:
         jacobian: ArrayLike,
         bias: ArrayLike,
         tau_out: Array | None = None,
+        mass: ArrayLike | None = None,
     ) -> Array:
         """One cycle, (joints,) Nm. RuntimeError before reset, ValueError on a wrong shape."""
 

@@ -28,9 +28,11 @@ const char* const kUpdateDoc =
     "One cycle: (joints,) Nm.\n\n"
     "now, dt: s. q, dq, bias: (joints,) rad, rad/s, Nm. position: (3,) m and quaternion_xyzw: (4,), "
     "base_T_tcp.\n"
-    "twist: (6,) of the tcp, base axes. jacobian: (6, joints) of the tcp, base axes. float64 C-contiguous "
-    "arrays are\n"
-    "read in place. tau_out: written and returned when given, float64 (joints,).";
+    "twist: (6,) of the tcp, base axes. jacobian: (6, joints) of the tcp, base axes. tau_out: written and "
+    "returned\n"
+    "when given, float64 (joints,). mass: (joints, joints) kg m^2 for the dynamic nullspace; without it that "
+    "falls\n"
+    "back to the kinematic one. float64 C-contiguous arrays are read in place.";
 
 void read_measurement(Measurement& m, Eigen::Index joints, const Array& q, const Array& dq,
                       const Array& position, const Array& quaternion, const Array& twist,
@@ -45,6 +47,22 @@ void read_measurement(Measurement& m, Eigen::Index joints, const Array& q, const
                           "), base axes, at the tcp");
   }
   m.jacobian = Eigen::Map<const RowMajorJacobian>(jacobian.data(), 6, joints);
+}
+
+void read_mass(Measurement& m, Eigen::Index joints, const std::optional<Array>& mass) {
+  m.mass.resize(0, 0);
+  if (!mass) return;
+  if (mass->ndim() != 2 || mass->shape(0) != joints || mass->shape(1) != joints) {
+    const std::string size = std::to_string(joints);
+    throw py::value_error("mass must have shape (" + size + ", " + size + "), kg m^2");
+  }
+  m.mass = Eigen::Map<const Eigen::MatrixXd>(mass->data(), joints, joints);
+}
+
+WrenchFrame to_frame(const std::string& name) {
+  if (name == "base") return WrenchFrame::kBase;
+  if (name == "tcp") return WrenchFrame::kTcp;
+  throw py::value_error("frame is '" + name + "': must be base or tcp, the axes of the wrench");
 }
 
 /// Converting here would write into a copy that nobody sees, so only the exact type is taken.
@@ -67,21 +85,43 @@ py::array write_effort(const JointVector& effort, const std::optional<py::array>
 
 py::array update(Law& self, double now, double dt, const Array& q, const Array& dq, const Array& position,
                  const Array& quaternion, const Array& twist, const Array& jacobian, const Array& bias,
-                 const std::optional<py::array>& out) {
+                 const std::optional<py::array>& out, const std::optional<Array>& mass) {
   if (!self.law.active())
     throw std::runtime_error("update: call reset(q, position, quaternion_xyzw, now) first");
   self.measurement.now = now;
   self.measurement.dt = dt;
   read_measurement(self.measurement, self.law.joints(), q, dq, position, quaternion, twist, jacobian, bias);
+  read_mass(self.measurement, self.law.joints(), mass);
   return write_effort(self.law.update(self.measurement), out);
 }
 
 bool set_target(Law& self, const Array& position, const Array& quaternion, double stamp,
-                const std::optional<Array>& wrench) {
+                const std::optional<Array>& wrench, const std::string& frame) {
   Target target;
   target.pose = to_pose(position, quaternion);
   target.stamp = stamp;
-  if (wrench) target.feedforward_wrench = to_vector6("wrench", *wrench);
+  target.wrench_frame = to_frame(frame);
+  if (wrench) {
+    target.mode = Mode::kPoseAndWrench;
+    target.wrench = to_vector6("wrench", *wrench);
+  }
+  return self.law.set_target(target);
+}
+
+bool set_twist(Law& self, const Array& twist, double stamp) {
+  Target target;
+  target.mode = Mode::kTwist;
+  target.twist = to_vector6("twist", twist);
+  target.stamp = stamp;
+  return self.law.set_target(target);
+}
+
+bool set_wrench(Law& self, const Array& wrench, double stamp, const std::string& frame) {
+  Target target;
+  target.mode = Mode::kWrench;
+  target.wrench = to_vector6("wrench", wrench);
+  target.wrench_frame = to_frame(frame);
+  target.stamp = stamp;
   return self.law.set_target(target);
 }
 
@@ -100,6 +140,13 @@ void bind_state(py::module_& module) {
       .def_property_readonly("error_clipped", [](const State& s) { return read_only(s.error_clipped); })
       .def_property_readonly("wrench", [](const State& s) { return read_only(s.wrench); })
       .def_property_readonly("effort", [](const State& s) { return read_only(s.effort); })
+      .def_property_readonly("push_negative", [](const State& s) { return read_only(s.push_negative); })
+      .def_property_readonly("push_positive", [](const State& s) { return read_only(s.push_positive); })
+      .def_property_readonly("commanded_wrench", [](const State& s) { return read_only(s.commanded_wrench); })
+      .def_property_readonly("wall_wrench", [](const State& s) { return read_only(s.wall_wrench); })
+      .def_property_readonly("mode", [](const State& s) { return static_cast<int>(s.mode); })
+      .def_readonly("wrench_stale", &State::wrench_stale)
+      .def_readonly("nullspace_fallback", &State::nullspace_fallback)
       .def_readonly("target_age", &State::target_age)
       .def_readonly("holding", &State::holding)
       .def_readonly("invalid_measurement", &State::invalid_measurement)
@@ -120,7 +167,8 @@ void bind_law(py::module_& module) {
             self.law.reset(to_joint_vector("q", q), to_pose(position, quaternion), now);
           },
           py::arg("q"), py::arg("position"), py::arg("quaternion_xyzw"), py::arg("now"),
-          "Activation: reference = measured pose, no target, effort starts at 0. ValueError when not finite.")
+          "Activation: reference = measured pose, no target, effort starts at "
+          "0. ValueError when not finite.")
       .def(
           "set_gains",
           [](Law& self, const Gains& gains) {
@@ -128,14 +176,24 @@ void bind_law(py::module_& module) {
             self.law.set_gains(gains);
           },
           py::arg("gains"), "Ramps to this profile; ValueError when it is not valid.")
+      .def(
+          "set_wrench_gains",
+          [](Law& self, const Gains& gains) {
+            validate_wrench_gains(gains);
+            self.law.set_wrench_gains(gains);
+          },
+          py::arg("gains"), "The same for the profile of the wrench mode.")
       .def("set_target", &set_target, py::arg("position"), py::arg("quaternion_xyzw"), py::arg("stamp"),
-           py::arg("wrench") = py::none(),
-           "False: not finite, quaternion not of unit length, or before reset; the last target stays. "
-           "wrench: (6,)\n"
-           "feed-forward in base axes, N and Nm.")
+           py::arg("wrench") = py::none(), py::arg("frame") = "base",
+           "Mode POSE, or POSE_AND_WRENCH with a wrench: (6,) N and Nm in base or tcp axes.\n"
+           "False: not finite, quaternion not of unit length, or before reset; the last target stays.")
+      .def("set_twist", &set_twist, py::arg("twist"), py::arg("stamp"),
+           "Mode TWIST: the reference moves with (6,) m/s, rad/s in base axes. False: refused.")
+      .def("set_wrench", &set_wrench, py::arg("wrench"), py::arg("stamp"), py::arg("frame") = "base",
+           "Mode WRENCH: (6,) N and Nm at the tcp, in base or tcp axes. False: refused.")
       .def("update", &update, py::arg("now"), py::arg("dt"), py::arg("q"), py::arg("dq"), py::arg("position"),
            py::arg("quaternion_xyzw"), py::arg("twist"), py::arg("jacobian"), py::arg("bias"),
-           py::arg("tau_out") = py::none(), kUpdateDoc)
+           py::arg("tau_out") = py::none(), py::arg("mass") = py::none(), kUpdateDoc)
       .def_property_readonly("state", [](const Law& self) { return State(self.law.state()); });
 }
 

@@ -18,8 +18,28 @@ JointVector project_to_nullspace(const Jacobian& jacobian, const JointVector& ef
   return projected;
 }
 
+bool project_to_dynamic_nullspace(const Jacobian& jacobian, const JointMatrix& mass, double regularization,
+                                  JointVector& effort) noexcept {
+  const Eigen::Index joints = effort.size();
+  if (mass.rows() != joints || mass.cols() != joints || !mass.allFinite()) return false;
+  const Eigen::LDLT<JointMatrix> inertia(mass);
+  if (inertia.info() != Eigen::Success || inertia.vectorD().minCoeff() <= 0.0) return false;
+  using Tall = Eigen::Matrix<double, Eigen::Dynamic, 6, 0, kMaxJoints, 6>;
+  const Tall weighted = inertia.solve(jacobian.transpose());  // M^-1 J^T
+  Matrix6 gram = jacobian.lazyProduct(weighted);
+  gram.diagonal().array() += regularization * regularization;
+  const Vector6 accelerated = weighted.transpose().lazyProduct(effort);
+  const Vector6 solved = gram.ldlt().solve(accelerated);
+  JointVector projected = effort;
+  projected -= jacobian.transpose().lazyProduct(solved);
+  if (!projected.allFinite()) return false;
+  effort = projected;
+  return true;
+}
+
 Nullspace::Nullspace(const ControllerConfig& config) noexcept
-    : fixed_posture_(config.nullspace_posture),
+    : mode_(config.nullspace_mode),
+      fixed_posture_(config.nullspace_posture),
       posture_(JointVector::Zero(config.joints)),
       stiffness_(JointVector::Constant(config.joints, config.nullspace_stiffness)),
       regularization_(config.nullspace_regularization) {
@@ -31,10 +51,14 @@ void Nullspace::reset(const JointVector& q) noexcept {
   posture_ = fixed_posture_ ? *fixed_posture_ : q;
 }
 
-JointVector Nullspace::effort(const JointVector& q, const JointVector& dq,
-                              const Jacobian& jacobian) const noexcept {
-  const JointVector spring = stiffness_.cwiseProduct(posture_ - q) - damping_.cwiseProduct(dq);
-  return project_to_nullspace(jacobian, spring, regularization_);
+JointVector Nullspace::effort(const Measurement& m, bool& fallback) const noexcept {
+  if (mode_ == NullspaceMode::kNone) return JointVector::Zero(m.q.size());
+  JointVector spring = stiffness_.cwiseProduct(posture_ - m.q) - damping_.cwiseProduct(m.dq);
+  if (mode_ == NullspaceMode::kDynamic) {
+    if (project_to_dynamic_nullspace(m.jacobian, m.mass, regularization_, spring)) return spring;
+    fallback = true;
+  }
+  return project_to_nullspace(m.jacobian, spring, regularization_);
 }
 
 }  // namespace hilserl_control

@@ -56,6 +56,7 @@ class Rig:
         self.twist = np.zeros(6)
         self.jacobian = panda_jacobian(Q_READY)
         self.bias = np.zeros(7)
+        self.mass = None
         self.law = hc.CartesianImpedance(config)
         self.law.reset(self.q, self.position, self.quaternion, self.now)
 
@@ -64,6 +65,14 @@ class Rig:
         position = self.position if position is None else position
         quaternion = self.quaternion if quaternion is None else quaternion
         return self.law.set_target(position, quaternion, self.now, **more)
+
+    def twist_target(self, twist) -> bool:
+        """Twist stamped now."""
+        return self.law.set_twist(twist, self.now)
+
+    def wrench_target(self, wrench, frame="base") -> bool:
+        """Wrench stamped now."""
+        return self.law.set_wrench(wrench, self.now, frame)
 
     def step(self, cycles: int = 1, **changes) -> np.ndarray:
         """`cycles` updates, (7,) Nm of the last one."""
@@ -81,6 +90,7 @@ class Rig:
                 self.twist,
                 self.jacobian,
                 self.bias,
+                mass=self.mass,
             )
         return tau
 
@@ -94,13 +104,13 @@ class Rig:
 
 @pytest.fixture
 def make_rig() -> Callable[..., Rig]:
-    """Rig with fields of the config (`gains__stiffness=...` reaches into the gains)."""
+    """Rig with fields of the config (`gains__stiffness=...`, `wrench_gains__...` reach into gains)."""
 
     def make(rate_hz: float = 1000.0, **fields) -> Rig:
         config = hc.ControllerConfig()
         for name, value in fields.items():
             owner, _, field = name.rpartition("__")
-            target = config.gains if owner == "gains" else config
+            target = getattr(config, owner) if owner else config
             assert hasattr(target, field), name
             setattr(target, field, value)
         return Rig(config, rate_hz)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traps every way to the heap and shows that no call of the cycle takes one: good, bad, stale, changing
-// profiles.
+// Traps every way to the heap and shows that no call of the cycle takes one: every mode, good, bad, stale,
+// changing profiles, both nullspace projections, walls.
 #include <malloc.h>
 
 #include <cstdio>
@@ -86,8 +86,13 @@ void run_cycles(hc::CartesianImpedance& law, std::vector<hc::Measurement>& measu
     target.pose = measurements[static_cast<std::size_t>(cycle / 7) % measurements.size()].pose;
     target.pose.position[0] = cycle % 11 == 0 ? nan : target.pose.position[0];
     target.stamp = measurement.now;
+    target.mode = static_cast<hc::Mode>(cycle / 50 % 5);  // 4: no such mode
+    target.wrench_frame = static_cast<hc::WrenchFrame>(cycle / 300 % 2);
+    target.twist.setConstant(cycle % 13 == 0 ? nan : 0.1);
+    target.wrench.setConstant(cycle % 17 == 0 ? nan : 30.0);
     if (cycle % 2000 < 1000) law.set_target(target);  // then stale
     if (cycle % 500 == 0) law.set_gains(cycle % 1000 == 0 ? soft : invalid);
+    if (cycle % 700 == 0) law.set_wrench_gains(cycle % 1400 == 0 ? soft : invalid);
     if (cycle % 1500 == 0) law.reset(measurement.q, measurement.pose, measurement.now);
     law.update(measurement);
   }
@@ -106,7 +111,11 @@ int main() {
     for (int i = 0; i < 32; ++i) measurements.push_back(hc::testing::random_measurement(random, joints));
     measurements[5].twist[2] = std::numeric_limits<double>::quiet_NaN();
     measurements[6].dq.setConstant(1e300);
+    measurements[7].mass.resize(0, 0);
     hc::ControllerConfig config;
+    config.nullspace_mode = hc::NullspaceMode::kDynamic;
+    config.orientation_bound = hc::OrientationBound{};
+    config.workspace_max[0] = 0.5;  // half of the measurements are beyond a wall
     config.joints = joints;
     config.effort_limits = config.effort_limits.head(joints).eval();
     config.joint_lower = config.joint_lower.head(joints).eval();

@@ -37,6 +37,17 @@ NAN = float("nan")
         ("nullspace_posture", np.zeros(6), "7 finite numbers"),
         ("joint_limit_margin", -0.1, "0 rad or more"),
         ("joint_limit_effort", -1.0, "0 Nm or more"),
+        ("twist_timeout", 0.0, "above 0 s"),
+        ("wrench_timeout", -0.1, "above 0 s"),
+        ("wrench_limit_negative", [-1.0, 0, 0, 0, 0, 0], "magnitude"),
+        ("wrench_limit_positive", [NAN, 0, 0, 0, 0, 0], "magnitude"),
+        ("max_wrench_rate", [0.0, 75.0], "above 0"),
+        ("wall_stiffness", [0.0, 75.0], "above 0"),
+        ("wall_damping", [-1.0, 5.0], "0 or more"),
+        ("wall_margin", [0.005, 0.0], "above 0"),
+        ("wall_cap", [20.0, 8.0], "pushes through the wall"),
+        ("wrench_gains.stiffness", [NAN, 0, 0, 0, 0, 0], "not negative"),
+        ("wrench_gains.damping", [0.0, 40, 40, 2, 2, 2], "nothing else bounds the speed"),
         ("gains.stiffness", [NAN, 0, 0, 0, 0, 0], "not negative"),
         ("gains.damping", [-1.0, 0, 0, 0, 0, 0], "leave it out to use damping_ratio"),
         ("gains.damping_ratio", -np.ones(6), "not negative"),
@@ -47,10 +58,42 @@ NAN = float("nan")
 )
 def test_wrong_value_is_named_with_its_rule(field, value, rule):
     config = hc.ControllerConfig()
-    owner = config.gains if field.startswith("gains.") else config
-    setattr(owner, field.removeprefix("gains."), value)
+    *owner, name = field.split(".")
+    setattr(getattr(config, owner[0]) if owner else config, name, value)
     with pytest.raises(ValueError, match=rf"^{field} is .*{rule}"):
         hc.CartesianImpedance(config)
+
+
+@pytest.mark.parametrize(
+    ("reference", "minimum", "maximum", "field", "rule"),
+    [
+        ([1, 0, 0, 0.5], [-1, -1, -1], [1, 1, 1], "reference", "length 1"),
+        ([1, 0, 0, 0], [-4, -1, -1], [1, 1, 1], "minimum", "within -pi and pi"),
+        ([1, 0, 0, 0], [-1, -1, 1], [1, 1, 0.5], "minimum", "not above"),
+        ([1, 0, 0, 0], [-1, -1, -1], [1, 1, NAN], "minimum", "within"),
+    ],
+)
+def test_wrong_orientation_bound_is_named(reference, minimum, maximum, field, rule):
+    config = hc.ControllerConfig()
+    config.orientation_bound = hc.OrientationBound(reference, minimum, maximum)
+    with pytest.raises(ValueError, match=rf"^orientation_bound\.{field} is .*{rule}"):
+        hc.CartesianImpedance(config)
+
+
+def test_walls_of_the_orientation_must_hold_too():
+    config = hc.ControllerConfig()
+    config.wall_cap = [35.0, 5.0]
+    config.validate()  # no orientation bound, so no wall to push through
+    config.orientation_bound = hc.OrientationBound([1, 0, 0, 0], [-0.5] * 3, [0.5] * 3)
+    with pytest.raises(ValueError, match="wall_cap"):
+        config.validate()
+
+
+def test_nullspace_mode_is_one_of_three_words():
+    config = hc.ControllerConfig()
+    assert config.nullspace_mode == "kinematic"
+    with pytest.raises(ValueError, match="'best': must be none, kinematic or dynamic"):
+        config.nullspace_mode = "best"
 
 
 def test_defaults_are_valid_and_the_ram_numbers():

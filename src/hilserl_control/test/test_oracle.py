@@ -22,6 +22,7 @@ class Oracle:
         self.held = True
         self.w_i = np.zeros(6)
         self.w_f = np.zeros(6)
+        self.frame = "base"
         self.tau = np.zeros(7)
 
     @staticmethod
@@ -48,8 +49,14 @@ class Oracle:
         cap = np.repeat(c.integral_cap, 3)
         grown = self.w_i + g["Ki"] * clipped * dt
         self.w_i = np.clip(np.where(self.goal["Ki"] > 0, grown, (1 - a) * self.w_i), -cap, cap)
-        wanted = np.zeros(6) if self.held else self.target[2]
-        self.w_f = (1 - a) * self.w_f + a * wanted
+        wanted = np.zeros(6)
+        if not self.held and now - self.stamp <= c.wrench_timeout:
+            wanted = np.clip(self.target[2], -c.wrench_limit_negative, c.wrench_limit_positive)
+            turn = rotation if self.frame == "tcp" else Rotation.identity()
+            wanted = np.concatenate([turn.apply(wanted[:3]), turn.apply(wanted[3:])])
+        for part, rate in ((slice(0, 3), c.max_wrench_rate[0]), (slice(3, 6), c.max_wrench_rate[1])):
+            step = wanted[part] - self.w_f[part]
+            self.w_f[part] += step * min(1.0, rate * dt / max(np.linalg.norm(step), 1e-300))
         wrench = g["root"] ** 2 * clipped - g["D"] * twist + self.w_i + self.w_f
         for part, limit in ((slice(0, 3), c.wrench_cap[0]), (slice(3, 6), c.wrench_cap[1])):
             wrench[part] *= min(1.0, limit / max(np.linalg.norm(wrench[part]), 1e-300))
@@ -119,9 +126,10 @@ def test_law_agrees_with_the_oracle(seed):
         dt = rng.uniform(0.0005, 0.002)
         now += dt
         if cycle % 100 == 50 and not 900 <= cycle < 1400:  # in between the target becomes stale
-            target = (position + rng.normal(size=3) * 0.2, random_rotation(rng, 0.5), rng.normal(size=6))
-            assert law.set_target(target[0], target[1].as_quat(), now, target[2])
-            oracle.target, oracle.stamp = target, now
+            target = (position + rng.normal(size=3) * 0.2, random_rotation(rng, 0.5), rng.normal(size=6) * 8)
+            frame = str(rng.choice(["base", "tcp"]))
+            assert law.set_target(target[0], target[1].as_quat(), now, target[2], frame)
+            oracle.target, oracle.stamp, oracle.frame = target, now, frame
         if cycle % 700 == 300:
             gains = random_gains(rng)
             law.set_gains(gains)
@@ -136,5 +144,6 @@ def test_law_agrees_with_the_oracle(seed):
         state = law.state
         assert state.holding == oracle.held
         np.testing.assert_allclose(state.error_clipped, clipped, atol=1e-9)
+        np.testing.assert_allclose(state.commanded_wrench, oracle.w_f, atol=1e-9)
         np.testing.assert_allclose(state.wrench, wrench, atol=1e-9)
         np.testing.assert_allclose(tau, expected, atol=1e-9)
