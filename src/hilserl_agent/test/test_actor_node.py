@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Actor and learner as processes, against the robot side of conftest.py."""
 
+import resource
 import signal
 import subprocess
 import sys
@@ -21,14 +22,20 @@ def start(kit, run_dir):
     """Starts a node of this package with the small task; whatever is left is killed at the end."""
     started = []
 
-    def start(node, *overrides, folder=run_dir, **parameters):
+    def start(node, *overrides, folder=run_dir, file_limit=resource.RLIM_INFINITY, **parameters):
         values = {"task": str(kit.task_file), "run_dir": str(folder), "seed": 3, **parameters}
         command = [sys.executable, "-m", f"hilserl_agent.{node}_node", "--ros-args"]
         for name, value in values.items():
             command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
         listed = ", ".join(f"'{override}'" for override in (*kit.small, *overrides))
         command += ["-p", f"overrides:=[{listed}]"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit)),
+        )
         started.append(process)
         return process
 
@@ -224,7 +231,7 @@ def test_actor_goes_on_without_learner_and_a_new_learner_continues(robot, start,
 
 
 @pytest.mark.slow
-def test_a_killed_learner_loses_only_what_came_after_its_checkpoint(robot, start, kit, run_dir):
+def test_a_killed_learner_loses_nothing(robot, start, kit, run_dir):
     overrides = ("training.max_steps=150", "learner.checkpoint_every=10")
     robot.allowed = 60
     learner = start("learner", *overrides)
@@ -240,9 +247,28 @@ def test_a_killed_learner_loses_only_what_came_after_its_checkpoint(robot, start
     assert ended(learner)[0] == 0
     core = LearnerCore(kit.small_task(*overrides), run_dir, 0)
     taken = sum(s.steps for s in robot.summaries)
-    assert taken - 60 <= core.inserted <= taken
-    assert core.intake.ledger("actor").sequence == core.inserted
+    assert core.inserted == core.intake.ledger("actor").sequence == taken
     assert core.policy_version > 1
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_the_actor_with_one_message_and_the_next_one_goes_on(robot, start, kit, run_dir):
+    overrides = ("training.max_steps=40",)
+    robot.success_step = 0
+    learner = start("learner", *overrides)
+    code, output = ended(start("actor", *overrides, phase="train", file_limit=70_000))
+    assert code == 1, output
+    assert output.count("transitions cannot be kept: [Errno 27] File too large; free disk space") == 1
+    code, output = ended(start("actor", *overrides, phase="train"))
+    assert code == 0, output
+    assert "of an episode that was left open" in output
+    learner.send_signal(signal.SIGINT)
+    assert ended(learner)[0] == 0
+    core = LearnerCore(kit.small_task(*overrides), run_dir, 0)
+    finished = sum(s.steps for s in robot.summaries)
+    kept = int(output.split("kept ")[1].split()[0])
+    assert core.inserted == finished + kept
+    assert core.inserted >= 40
 
 
 def test_training_without_learner_says_so(robot, start):
