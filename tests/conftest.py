@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from graph_tools import SHORT, bringup, set_options
+from graph_tools import SHORT, RunningTraining, bringup, set_options
 
 
 @dataclass(frozen=True)
@@ -23,3 +23,11 @@ def short_run(tmp_path_factory):
     result = bringup("demo", "--runs", str(base / "runs"), "--seed", "3", *set_options(SHORT), cwd=base)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return FinishedRun((base / "runs" / "latest").resolve(), result.stdout)
+
+
+@pytest.fixture
+def training(short_run, tmp_path):
+    running = RunningTraining(short_run, tmp_path / "run")
+    running.wait_for(lambda: running.episodes() >= 1)
+    yield running
+    running.stop()

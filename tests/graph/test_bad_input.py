@@ -5,13 +5,9 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
-from graph_tools import REPOSITORY, SHORT, bringup, set_options
+from graph_tools import SHORT, bringup, set_options
 
 slow = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -53,66 +49,9 @@ def test_phase_without_what_it_needs_says_what_is_missing(tmp_path, phase):
     assert "Traceback" not in said
 
 
-class RunningTraining:
-    """A training in its own process group, that a test disturbs."""
-
-    def __init__(self, short_run, folder):
-        folder.mkdir()
-        for name in ("classifier", "perception", "demos"):
-            shutil.copytree(short_run.folder / name, folder / name)
-        env = {key: value for key, value in os.environ.items() if key != "ROS_DOMAIN_ID"}
-        env["HILSERL_CONFIG"] = str(REPOSITORY / "config")
-        overrides = set_options((*SHORT, "training.max_steps=100000"))
-        options = ["--task", "ram_insertion", "--run-dir", str(folder), *overrides]
-        command = [sys.executable, "-m", "hilserl_bringup.run", "train", *options]
-        self.folder, self._log = folder, open(folder / "output.txt", "w+")  # noqa: SIM115  closed in stop()
-        self.process = subprocess.Popen(
-            command, stdout=self._log, stderr=subprocess.STDOUT, env=env, start_new_session=True
-        )
-
-    def wait_for(self, condition, seconds=120):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert self.process.poll() is None, self.output()
-            assert time.monotonic() < deadline, self.output()
-            time.sleep(0.2)
-
-    def nodes(self, name=""):
-        """Process ids of this run's nodes."""
-        found = []
-        for process in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                command = process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if f"{self.folder}" in command and f"__node:={name}" in command:
-                found.append(int(process.parent.name))
-        return found
-
-    def output(self):
-        return (self.folder / "output.txt").read_text()
-
-    def episodes(self):
-        log = self.folder / "metrics" / "episodes.jsonl"
-        return len(log.read_text().splitlines()) if log.exists() else 0
-
-    def stop(self):
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self._log.close()
-
-
-@pytest.fixture
-def training(short_run, tmp_path):
-    running = RunningTraining(short_run, tmp_path / "run")
-    running.wait_for(lambda: running.episodes() >= 1)
-    yield running
-    running.stop()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("victim", ["sim", "learner", "observation"])
+@pytest.mark.parametrize("victim", ["sim", "intervention_mux", "observation"])
 def test_a_dead_node_ends_the_run_and_is_named(training, victim):
     os.kill(training.nodes(victim)[0], signal.SIGKILL)
     assert training.process.wait(timeout=120) not in (0, 2)
