@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from ament_index_python.packages import get_package_share_directory
 from mcap.data_stream import RecordBuilder
-from mcap.exceptions import McapError
 from mcap.opcode import Opcode
 from mcap.records import Channel, DataEnd, Footer, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader
@@ -24,6 +23,7 @@ from hilserl_task import TaskError
 
 IDENTITY = "hilserl"  # name of the metadata record
 _RECORD_HEAD = struct.Struct("<BQ")  # of MCAP: opcode, bytes that follow
+_OPCODES = frozenset(int(opcode) for opcode in Opcode)
 
 
 class LoggedTransition(NamedTuple):
@@ -82,9 +82,9 @@ def _read_file(path: Path, identity: dict[str, str]) -> Iterator[LoggedTransitio
                 elif isinstance(record, Message):
                     message = deserialize_message(record.data, Transition)
                     yield LoggedTransition(senders[record.channel_id], message)
-        except (McapError, ValueError, KeyError, struct.error) as error:
-            if isinstance(error, TaskError):
-                raise
+        except TaskError:
+            raise
+        except Exception as error:  # mcap, zstd and struct meet damage with errors of many kinds
             raise TaskError(
                 f"{path}: damaged near byte {position}: {error}; put a good copy in its place"
             ) from error
@@ -100,7 +100,27 @@ def _check_identity(path: Path, found: dict[str, str], identity: dict[str, str])
 
 
 def whole_bytes(path: Path) -> tuple[int, bool]:
-    """How far a file consists of whole records, and whether its end is there."""
+    """How far a file consists of whole records, and whether its end is there.
+
+    Raises:
+        TaskError: its end is there, but the records do not lead up to it: damage, nothing to be cut off.
+    """
+    end, complete = _whole_records(path)
+    if not complete and _has_end(path):
+        raise TaskError(f"{path}: damaged near byte {end}; put a good copy in its place")
+    return end, complete
+
+
+def _has_end(path: Path) -> bool:
+    """Whether the last bytes are those that a writer puts behind its last record."""
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) < 2 * len(MCAP0_MAGIC):
+            return False  # the magic of the start
+        file.seek(-len(MCAP0_MAGIC), os.SEEK_END)
+        return file.read() == MCAP0_MAGIC
+
+
+def _whole_records(path: Path) -> tuple[int, bool]:
     size = path.stat().st_size
     with path.open("rb") as file:
         end = len(file.read(len(MCAP0_MAGIC)))
@@ -112,7 +132,7 @@ def whole_bytes(path: Path) -> tuple[int, bool]:
             if len(head) < _RECORD_HEAD.size:
                 return end, False
             opcode, length = _RECORD_HEAD.unpack(head)
-            if opcode == 0 or end + _RECORD_HEAD.size + length > size:
+            if opcode not in _OPCODES or end + _RECORD_HEAD.size + length > size:
                 return end, False
             if opcode == Opcode.FOOTER:
                 return end, end + _RECORD_HEAD.size + length + len(MCAP0_MAGIC) == size
