@@ -139,9 +139,20 @@ def _free_of_container(root: Path) -> int | None:
     group = root / "sys/fs/cgroup"
     try:
         limit, used = (group / "memory.max").read_text(), (group / "memory.current").read_text()
-        return None if limit.strip() == "max" else max(0, int(limit) - int(used))
+        if limit.strip() == "max":
+            return None
+        return max(0, int(limit) - max(0, int(used) - _reclaimable(group / "memory.stat")))
     except (OSError, ValueError):
         return None
+
+
+def _reclaimable(statistics: Path) -> int:
+    """Cached files count as used there, though the kernel gives them up when memory is wanted."""
+    try:
+        lines = [line.split() for line in statistics.read_text().splitlines()]
+    except OSError:
+        return 0
+    return sum(int(size) for name, size in lines if name in ("active_file", "inactive_file"))
 
 
 def _gb(size: float) -> str:

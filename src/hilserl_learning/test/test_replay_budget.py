@@ -101,4 +101,7 @@ def test_free_memory_is_the_machines_or_the_containers(tmp_path):
     assert free_memory(tmp_path) == 51200
     (group / "memory.max").write_text("1010\n")
     assert free_memory(tmp_path) == 1000
+    (group / "memory.current").write_text("1000\n")  # most of it files that were read
+    (group / "memory.stat").write_text("anon 90\nactive_file 300\ninactive_file 500\nshmem 10\n")
+    assert free_memory(tmp_path) == 810
     assert free_memory() > 0
