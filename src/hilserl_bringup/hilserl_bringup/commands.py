@@ -11,7 +11,7 @@ import yaml
 
 from hilserl_bringup.node_specs import NodeSpec
 from hilserl_bringup.patience import Patience
-from hilserl_bringup.respawn import FIRST_DELAY_S, LIMIT
+from hilserl_bringup.respawn import FIRST_DELAY_S
 
 
 class ExecutableNotFound(RuntimeError):
@@ -87,7 +87,9 @@ def launch_kwargs(spec: NodeSpec) -> dict[str, Any]:
         "sigkill_timeout": str(patience.terminate_s),
     }
     if spec.respawn:
-        common |= {"respawn": True, "respawn_delay": FIRST_DELAY_S, "respawn_max_retries": LIMIT}
+        # No limit here: launch would count over the whole run and then go on without the process. The launch
+        # file ends the phase when `Respawns` says so.
+        common |= {"respawn": True, "respawn_delay": FIRST_DELAY_S}
     if spec.offline:
         executable = str(find_executable(spec.package, spec.executable))
         return {"cmd": [executable, *offline_arguments(spec)], **common}

@@ -71,6 +71,7 @@ def test_launch_and_runner_start_the_same(phase, tmp_path, monkeypatch):
         written = yaml.safe_load(Path(line[-1]).read_text())["/**"]["ros__parameters"]
         assert kwargs["parameters"] == [written]
         assert kwargs.get("respawn", False) == spec.respawn
+        assert "respawn_max_retries" not in kwargs, "launch counts for ever and would go on without the node"
 
 
 def install_all(specs, prefix, monkeypatch):
