@@ -35,11 +35,11 @@ class LearnerStatus:
         self._core, self._clock = core, clock
         self.paused, self.failure = False, ""
         self._heard_at: dict[str, float] = {}
+        self._began_at = clock()
         self._policy_at = math.nan
-        now = clock()
-        self._cycles: deque[tuple[float, int]] = deque([(now, core.cycles)])
+        self._cycles: deque[tuple[float, int]] = deque([(self._began_at, core.cycles)])
         self._advanced_at = -math.inf
-        self._fast_at = now
+        self._fast_at = self._began_at
         self._measured: tuple[Path | None, int] = (None, 0)
 
     def heard(self, actor_id: str) -> None:
@@ -82,6 +82,8 @@ class LearnerStatus:
         """
         found: dict[str, dict[str, object]] = {}
         for actor, silent_s in zip(status.actor_ids, status.actor_silent_s, strict=True):
+            if math.isnan(silent_s):  # known from an earlier start, and not heard of since
+                silent_s = self._clock() - self._began_at
             if silent_s > SILENT_S:
                 found[f"actor '{actor}' is silent; is it still running?"] = {"silent_s": round(silent_s)}
         needed = max(LEAST_FREE_BYTES, 2 * self._checkpoint_bytes())

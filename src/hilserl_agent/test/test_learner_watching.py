@@ -213,6 +213,12 @@ def test_a_silent_actor_is_named_until_it_speaks(watched):
     assert watched.problems(watched.after(1)) == ""
 
 
+def test_an_actor_that_died_before_a_restart_of_the_learner_is_named(watched):
+    watched.core.intake.restore({"left": {"sequence": 7, "episode": 0, "step": 6, "outbox_id": "o"}})
+    assert watched.problems(watched.after(learner_status.SILENT_S - 1)) == ""
+    assert "actor 'left' is silent" in watched.problems(watched.after(2))
+
+
 def test_updates_slower_than_the_robot_are_told_after_a_while(watched):
     watched.core.inserted = 10_000  # 10 steps/s wanted
     assert watched.problems(watched.after(1, cycles=9)) == ""
