@@ -8,7 +8,7 @@ steps. The picture is all the policy sees, and a crop moves it by up to 4 pixels
 demonstrations, no interventions; one update cycle per step. The learner is profile `default` on the first
 stage of a quarter-width trunk.
 
-    python3 cache_equivalence.py [--seeds 3] [--steps 1500] [--only crop cached2 ...] [--out table.json]
+    python3 cache_equivalence.py [--seeds 3] [--steps 1000] [--only crop cached2 ...] [--out table.json]
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=1500, help="environment steps = update cycles")
+    parser.add_argument("--steps", type=int, default=1000, help="environment steps = update cycles")
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
