@@ -55,6 +55,7 @@ class Actor(HilserlNode):
         self._chosen = read_parameters(self)
         self._counters_file = self.run_dir / "checkpoints" / "actor.json"
         self._state = self._load_counters()
+        self._summaries = self.create_publisher(EpisodeSummary, topics.EPISODE, qos.EPISODE)
         self._stop = TrainingStop(self.task.training)
         self._stop.restore(self._state.training_stop)
         self._done_episodes = self._discarded_in_a_row = 0
@@ -64,7 +65,6 @@ class Actor(HilserlNode):
         self._policy = self._make_policy()
         self._link = self._make_link(perception_id(perception))
         self._graph = GraphClient(self, self.task, self, self._chosen.use_reward)
-        self._summaries = self.create_publisher(EpisodeSummary, topics.EPISODE, qos.EPISODE)
         self._enter_waiting()
         self.create_timer(WATCH_PERIOD_S, self._watch)
         self._reward_timer = self.create_timer(REWARD_WAIT_PERIODS * self.task.period_s, self._reward_overdue)

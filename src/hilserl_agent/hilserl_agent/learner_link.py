@@ -44,7 +44,7 @@ class LearnerLink:
         on_fault: called with a text when training cannot go on.
 
     Raises:
-        TaskError: the outbox is in use by another process, or damaged.
+        TaskError: the outbox is in use by another process, damaged, or on a full disk.
     """
 
     def __init__(
@@ -64,9 +64,7 @@ class LearnerLink:
         self._expected_version = 1
         self._finished: Callable[[], None] | None = None
         self._learner_session = self._asked_to_save = ""
-        outbox = self._open_outbox(node.run_dir / "outbox" / quote(actor_id, safe=""))
-        self._outbox = outbox
-        self.recovered_steps = outbox.close_cut_episode()
+        self._outbox = outbox = self._open_outbox(node.run_dir / "outbox" / quote(actor_id, safe=""))
         self.newest_episode = outbox.newest_episode
         identity = Identity(node.task.config_hash(), perception_id, node.task.shared_config())
         service = topics.of_learner(learner_namespace, topics.INSERT_TRANSITIONS)
@@ -170,8 +168,11 @@ class LearnerLink:
     def _open_outbox(self, folder: Path) -> Outbox:
         try:
             outbox = Outbox(folder)
-        except (OutboxError, OSError) as error:
+            self.recovered_steps = outbox.close_cut_episode()
+        except OutboxError as error:
             raise TaskError(str(error)) from error
+        except OSError as error:
+            raise TaskError(f"outbox {folder}: {error}; free disk space and start again") from error
         for text in outbox.warnings:
             self._node.diagnose(WARN, text)
         return outbox

@@ -55,7 +55,7 @@ class Learner(HilserlNode):
         self._statuses = self.create_publisher(TrainingStatus, topics.LEARNER_STATUS, qos.STATUS)
         self._slices = self.create_timer(0.0, self._slice)
         self._announce()
-        self._publish_policy()
+        self._guarded(self._publish_policy)
         self._offer_services()
         self.create_timer(STATUS_PERIOD_S, self._report)
         self._schedule()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from hilserl_agent.learner_core import LearnerCore
+from hilserl_agent.outbox import Outbox
 from hilserl_agent.policy_file import POLICY_FILE
 from hilserl_msgs.msg import EpisodeSummary
 
@@ -269,6 +270,39 @@ def test_a_full_disk_ends_the_actor_with_one_message_and_the_next_one_goes_on(ro
     kept = int(output.split("kept ")[1].split()[0])
     assert core.inserted == finished + kept
     assert core.inserted >= 40
+
+
+def test_a_disk_that_is_still_full_is_one_message_again(start, task, kit, run_dir):
+    with_cut_episode(task, kit, run_dir)
+    (journal,) = (run_dir / "outbox" / "actor").glob("*.journal")
+    code, output = ended(start("actor", phase="train", file_limit=journal.stat().st_size))
+    assert code == 2, output
+    assert f"outbox {journal.parent}: [Errno 27] File too large; free disk space" in output
+    assert "Traceback" not in output
+
+
+def test_counters_that_cannot_be_saved_at_the_start_are_one_message(start, task, kit, run_dir):
+    with_cut_episode(task, kit, run_dir)
+    (run_dir / "checkpoints").write_text("a file where the folder belongs")
+    code, output = ended(start("actor", phase="train"))
+    assert code == 1, output
+    assert "counters cannot be saved: " in output
+    assert "Traceback" not in output
+
+
+def test_a_learner_that_starts_on_a_full_disk_says_so(start):
+    code, output = ended(start("learner", file_limit=20_000))
+    assert code == 1, output
+    assert "free disk space" in output
+    assert "Traceback" not in output
+
+
+def with_cut_episode(task, kit, run_dir):
+    """What an actor leaves that was killed within an episode."""
+    outbox = Outbox(run_dir / "outbox" / "actor")
+    for message in kit.episode_messages(task, run_dir, 0, 1)[:3]:
+        outbox.put(message)
+    outbox.close()
 
 
 def test_training_without_learner_says_so(robot, start):
