@@ -175,6 +175,17 @@ def test_target_advances_exactly_one_period(lockstep):
     assert 0.008 < before - lockstep.newest().pose.position.z < 0.03
 
 
+def test_state_says_how_hard_the_arm_may_push(lockstep, task):
+    lockstep.wait_for_set(codec.ns_from_stamp(lockstep.reset(seed=3).stamp))
+    gains, state = task.arms[0].controller.gains, lockstep.newest()
+    for push, clip in (
+        (state.push_negative, gains.translational_clip_m.negative),
+        (state.push_positive, gains.translational_clip_m.positive),
+    ):
+        np.testing.assert_allclose(push[:3], gains.translational_stiffness * np.array(clip))
+    assert state.mode == CartesianTarget.MODE_POSE
+
+
 def test_wrong_stamp_is_ignored_and_said(lockstep):
     stamp = codec.ns_from_stamp(lockstep.reset(seed=3).stamp)
     lockstep.wait_for_set(stamp)
