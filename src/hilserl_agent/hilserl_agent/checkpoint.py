@@ -25,6 +25,7 @@ import torch
 
 from hilserl_agent.policy_codec import ReceivedPolicy
 from hilserl_agent.policy_file import POLICY_FILE, write_policy_file
+from hilserl_agent.run_identity import disagreement
 from hilserl_learning.replay import ReplayBuffer
 from hilserl_learning.sac import RLPDAgent
 from hilserl_task import TaskError
@@ -160,7 +161,7 @@ def read_checkpoint(
     """Loads agent and buffers in place; returns the rest of the state.
 
     Args:
-        identity: entries of the state that must be equal (configuration, perception).
+        identity: of here (`run_identity`); the state's must be equal.
 
     Raises:
         TaskError: damaged, or of another configuration; the text says what to do.
@@ -168,9 +169,8 @@ def read_checkpoint(
     remedy = "use the task and overrides it was made with, or a new run folder"
     try:
         state: dict[str, Any] = torch.load(path / _STATE, weights_only=True)
-        for key, mine in identity.items():
-            if state[key] != mine:
-                raise TaskError(f"checkpoint {path}: {key} is {state[key]}, here {mine}; {remedy}")
+        if wrong := disagreement(state, identity):
+            raise TaskError(f"checkpoint {path}: {wrong}; {remedy}")
         for name, buffer in buffers.items():
             buffer.load(path / _BUFFERS / f"{name}.npz")
         agent.load_state_dict(state["agent"])

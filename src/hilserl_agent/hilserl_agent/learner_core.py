@@ -30,6 +30,7 @@ from hilserl_agent.messages import TransitionRecord, TransitionShape
 from hilserl_agent.policy_codec import ReceivedPolicy
 from hilserl_agent.policy_file import POLICY_FILE, newest_version, write_policy_file
 from hilserl_agent.replay_memory import make_replay_memory
+from hilserl_agent.run_identity import run_identity
 from hilserl_agent.sender import Sender
 from hilserl_agent.sessions import Sessions
 from hilserl_agent.training_episodes import TrainingEpisodes
@@ -288,4 +289,4 @@ class LearnerCore:
 
     def _identity(self) -> dict[str, str]:
         """What checkpoints and log files must agree with."""
-        return {"config_hash": self.config_hash, "perception_id": self.perception_id}
+        return run_identity(self.task, self.perception_id)

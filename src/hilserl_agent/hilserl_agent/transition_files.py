@@ -17,6 +17,7 @@ from mcap.stream_reader import StreamReader
 from mcap.writer import MCAP0_MAGIC
 from rclpy.serialization import deserialize_message
 
+from hilserl_agent.run_identity import disagreement
 from hilserl_agent.sender import Sender
 from hilserl_msgs.msg import Transition
 from hilserl_task import TaskError
@@ -54,7 +55,7 @@ def read_log(folder: Path, first: int, identity: dict[str, str]) -> Iterator[Log
 
     Args:
         first: number of the first file to read.
-        identity: what every file's must be equal to.
+        identity: of here (`run_identity`); every file's must be equal.
 
     Raises:
         TaskError: of another configuration or version of the message, or damaged.
@@ -91,12 +92,8 @@ def _read_file(path: Path, identity: dict[str, str]) -> Iterator[LoggedTransitio
 
 
 def _check_identity(path: Path, found: dict[str, str], identity: dict[str, str]) -> None:
-    for key, mine in identity.items():
-        if found.get(key) != mine:
-            raise TaskError(
-                f"{path}: {key} is {found.get(key)}, here {mine}; use the task and overrides it was made "
-                "with, or a new run folder"
-            )
+    if wrong := disagreement(found, identity):
+        raise TaskError(f"{path}: {wrong}; use the task and overrides it was made with, or a new run folder")
 
 
 def whole_bytes(path: Path) -> tuple[int, bool]:

@@ -46,7 +46,7 @@ class TransitionLog:
 
     Args:
         folder: made with the first file.
-        identity: of what is in it: `config_hash`, `perception_id`.
+        identity: of what is in it (`run_identity`).
         compress: chunks are compressed (zstd), which pays for pictures.
     """
 

@@ -236,7 +236,9 @@ def test_a_log_of_another_configuration_is_refused(kit, task, run_dir):
     core = LearnerCore(task, run_dir, 0)
     insert(core, kit.episode_messages(task, run_dir, 0, 1))
     core.close()
-    with pytest.raises(TaskError, match=r"config_hash.*new run folder"):
+    with pytest.raises(
+        TaskError, match=r"config_hash.*learner.discount: 0.9 here, None there.*new run folder"
+    ):
         LearnerCore(kit.small_task("learner.discount=0.9"), run_dir, 0)
 
 
@@ -260,7 +262,9 @@ def test_nothing_is_stored_that_the_log_could_not_take(kit, task, run_dir):
 def test_checkpoint_of_another_configuration_is_refused(kit, task, run_dir):
     core = LearnerCore(task, run_dir, 0)
     core.save()
-    with pytest.raises(TaskError, match=r"config_hash.*new run folder"):
+    with pytest.raises(
+        TaskError, match=r"config_hash.*learner.discount: 0.9 here, None there.*new run folder"
+    ):
         LearnerCore(kit.small_task("learner.discount=0.9"), run_dir, 0)
 
 
