@@ -61,7 +61,10 @@ def save_state(path: Path, phase: str, state: ActorState) -> None:
     entries[phase] = asdict(state)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(entries, indent=1))
+        file.flush()
+        os.fsync(file.fileno())  # a power cut must not leave the new name on an empty file
     os.replace(temporary, path)
 
 

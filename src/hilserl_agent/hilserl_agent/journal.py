@@ -41,6 +41,7 @@ class JournalFile:
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self.size = os.fstat(self._descriptor).st_size
+        self._is_new = self.size == 0
 
     def append(self, kind: int, *parts: bytes) -> tuple[int, int]:
         """Writes a record; returns its offset and size.
@@ -95,8 +96,11 @@ class JournalFile:
         self.size = size
 
     def sync(self) -> None:
-        """Waits until all is on the disk."""
+        """Waits until all is on the disk, the name of a new file too."""
         os.fdatasync(self._descriptor)
+        if self._is_new:
+            sync_folder(self.path.parent)
+            self._is_new = False
 
     def close(self) -> None:
         """Closes the file; it stays."""
@@ -108,6 +112,15 @@ class JournalFile:
         """Closes and deletes the file."""
         self.close()
         self.path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk: a synced file without a name is lost."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _record(data: bytes, offset: int) -> Record | None:

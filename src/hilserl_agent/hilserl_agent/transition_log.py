@@ -22,6 +22,7 @@ from typing import TextIO
 from mcap.writer import CompressionType, Writer
 from rclpy.serialization import serialize_message
 
+from hilserl_agent.journal import sync_folder
 from hilserl_agent.sender import Sender
 from hilserl_agent.transition_files import (
     IDENTITY,
@@ -136,6 +137,7 @@ class _Segment:
 
     def __init__(self, path: Path, identity: dict[str, str], compression: CompressionType) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        sync_folder(path.parent)
         self._size = self._messages = 0
         self._buffer = _Buffer()
         self._writer = Writer(self._buffer, chunk_size=1, compression=compression)  # one message a chunk

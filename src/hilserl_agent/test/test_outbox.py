@@ -220,6 +220,15 @@ def test_a_flipped_bit_is_not_read_as_data(reopen):
         outbox.head(10)
 
 
+def test_the_end_of_an_episode_waits_for_file_and_name(reopen, monkeypatch):
+    """A power cut after it: without its name in the folder a synced file is lost."""
+    outbox, synced = reopen(), []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    put_episode(outbox, 0)
+    put_episode(outbox, 1)
+    assert synced == [outbox.folder.stat().st_ino], "once, for the one file"
+
+
 def test_a_second_process_is_refused(tmp_path, reopen):
     reopen()
     with pytest.raises(OutboxError, match="another actor with this actor_id is running"):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 
 import numpy as np
 import pytest
@@ -71,6 +72,14 @@ def test_stop_rule_and_counters_survive_a_restart(tmp_path):
     assert (again.stable, again.success_rate) == (1, 1.0)
     assert load_state(path, "teleop").next_episode == 7
     assert load_state(path, "evaluate") == ActorState()
+
+
+def test_counters_are_on_the_disk_before_they_replace_the_old_ones(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    path = tmp_path / "actor.json"
+    save_state(path, "train", ActorState(4, 40))
+    assert synced == [path.stat().st_size]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", json.dumps({"train": {"surprise": 1}})])

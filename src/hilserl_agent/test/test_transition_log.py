@@ -165,6 +165,13 @@ def test_a_full_disk_accepts_nothing_and_keeps_what_there_is(tmp_path):
     assert read(tmp_path)[0] == [("left/actor", n) for n in (1, 2, 3, 4)]
 
 
+def test_a_power_cut_cannot_take_the_name_of_a_file(tmp_path, monkeypatch):
+    writer, synced = log(tmp_path), []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    writer.append(LEFT, transitions(1, 1))
+    assert writer.folder.stat().st_ino in synced
+
+
 def test_two_learners_in_one_folder_are_noticed(tmp_path):
     one, other = log(tmp_path), log(tmp_path)
     one.append(LEFT, transitions(1, 1))
