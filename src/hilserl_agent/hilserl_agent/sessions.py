@@ -47,7 +47,7 @@ class Sessions:
             )
         current = self._current.get(actor)
         if current is not None and current.session != sender.session:
-            silent_s = now - self._heard_at.get(actor, -self._silence_s)
+            silent_s = now - self._heard_at[actor]
             if current.outbox_id != sender.outbox_id and silent_s < self._silence_s:
                 raise SenderBusy(
                     f"actor '{actor}': another process with this actor_id was heard {silent_s:.1f} s ago; "
@@ -58,11 +58,14 @@ class Sessions:
         self._current[actor], self._heard_at[actor] = sender, now
 
     def remember(self, sender: Sender) -> None:
-        """Who spoke last, from the log: nobody is known to be alive, those before were replaced."""
+        """Who spoke last, from the log; those before were replaced.
+
+        It may be alive and about to speak, so others have to wait as if it had just been heard.
+        """
         current = self._current.get(sender.actor_id)
         if current is not None and current.session != sender.session:
             self._replaced.setdefault(sender.actor_id, set()).add(current.session)
-        self._current[sender.actor_id] = sender
+        self._current[sender.actor_id], self._heard_at[sender.actor_id] = sender, self._clock()
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs: plain texts."""
@@ -72,7 +75,7 @@ class Sessions:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continues from `state()`."""
+        """Continues from `state()`; see `remember`."""
         for actor, (session, outbox_id, *replaced) in state.items():
-            self._current[actor] = Sender(actor, session, outbox_id)
             self._replaced[actor] = set(replaced)
+            self.remember(Sender(actor, session, outbox_id))

@@ -80,3 +80,18 @@ def test_a_restarted_learner_knows_who_was_replaced(sessions, clock, way):
         again.admit(FIRST)
     again.admit(OTHER)
     assert again.state() == sessions.state()
+
+
+@pytest.mark.parametrize("way", ["checkpoint", "log"])
+def test_an_actor_that_outlives_the_learner_is_not_pushed_out_by_another(sessions, clock, way):
+    sessions.admit(FIRST)
+    again = Sessions(silence_s=10.0, clock=clock)
+    if way == "checkpoint":
+        again.restore(sessions.state())
+    else:
+        again.remember(FIRST)
+    with pytest.raises(SenderBusy):
+        again.admit(OTHER)
+    again.admit(FIRST)
+    clock.now += 10
+    again.admit(OTHER)
