@@ -8,6 +8,7 @@ from typing import Any
 
 from hilserl_agent.messages import TransitionRecord
 from hilserl_agent.sender import Sender
+from hilserl_learning.errors import LearningError
 from hilserl_learning.replay import ReplayBuffer
 from hilserl_learning.sampling import add_with_intervention
 
@@ -41,8 +42,8 @@ class TransitionIntake:
         """What is new of a batch; changes nothing.
 
         Raises:
-            InsertRefused: a gap in the numbers, numbers of an outbox that has not asked where to continue, or
-                steps that are not after the newest held.
+            InsertRefused: a gap in the numbers, numbers of an outbox that has not asked where to continue,
+                steps that are not after the newest held, or features that the buffers cannot take.
         """
         ledger = self.ledger(sender.actor_id)
         fresh = [record for record in records if record.sequence > ledger.sequence]
@@ -53,7 +54,18 @@ class TransitionIntake:
                 f"numbers up to {ledger.sequence} ({ledger.outbox_id}); its first request must be empty"
             )
         _check(sender.actor_id, ledger, fresh)
+        self._check_features(sender.actor_id, fresh)
         return fresh
+
+    def _check_features(self, actor_id: str, fresh: list[TransitionRecord]) -> None:
+        """Before the log has them: what is in there must be storable at every later start too."""
+        for record in fresh:
+            for features in (record.features, record.next_features):
+                try:
+                    if features is not None:
+                        self._online.frames.features.check(features)
+                except LearningError as error:
+                    raise InsertRefused(f"actor '{actor_id}': sequence {record.sequence}: {error}") from error
 
     def store(self, sender: Sender, records: list[TransitionRecord]) -> None:
         """Puts what `fresh` gave into the buffers.

@@ -8,6 +8,7 @@ import torch
 
 from hilserl_agent import replay_memory
 from hilserl_agent.fit_perception import fit_perception
+from hilserl_agent.intake import InsertRefused
 from hilserl_agent.learner_core import LearnerCore
 from hilserl_agent.sender import Sender
 from hilserl_task import TaskError
@@ -73,6 +74,20 @@ def test_copies_survive_a_restart(kit, default_core):
             one.memory.fill_copies()
     ours, same = (c.online.sample(50, torch.Generator().manual_seed(0)) for c in (core, again))
     torch.testing.assert_close(ours.features, same.features)
+    again.close()
+
+
+@pytest.mark.parametrize("index", [4, 9])
+def test_features_that_cannot_be_stored_are_refused_before_they_are_logged(kit, default_core, index):
+    """In the log they would stop every later start of the learner."""
+    core = default_core
+    messages = kit.episode_messages(core.task, core.run_dir, 0, 1)
+    getattr(messages[index], "features" if index == 4 else "next_features")[0] = -1.0
+    with pytest.raises(InsertRefused, match=rf"sequence {index + 1}: features: -1 is negative"):
+        core.insert(Sender("robot", "s", "o"), messages)
+    core.close()
+    again = LearnerCore(core.task, core.run_dir, 0)
+    assert (again.inserted, len(again.online)) == (0, 0)
     again.close()
 
 
