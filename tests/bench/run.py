@@ -31,11 +31,20 @@ def controller(_: Path) -> Results:
     if not program.is_file():
         program = REPOSITORY / "install" / "hilserl_control" / "lib" / "hilserl_control" / "bench_update"
     measured = json.loads(_output([str(program), "1000000"]))
-    how = f"{measured['joints']} joints, dynamics excluded, {measured['cycles']} cycles, C++"
-    return {
-        "controller.update_us.median": {"value": measured["median_us"], "unit": "us", "how": how},
-        "controller.update_us.p999": {"value": measured["p999_us"], "unit": "us", "how": how},
-    }
+    how = f"{measured['joints']} joints, {{}}, {measured['cycles']} cycles, C++"
+    results: Results = {}
+    for name, prefix, what in (
+        ("update_us", "", "pose mode, dynamics excluded"),
+        ("update_wrench_us", "wrench_", "wrench mode, dynamics excluded"),
+        ("update_dynamic_nullspace_us", "dynamic_nullspace_", "pose mode, dynamic nullspace"),
+    ):
+        for figure in ("median", "p999", "max"):
+            results[f"controller.{name}.{figure}"] = {
+                "value": measured[f"{prefix}{figure}_us"],
+                "unit": "us",
+                "how": how.format(what),
+            }
+    return results
 
 
 def learner(work: Path) -> Results:
