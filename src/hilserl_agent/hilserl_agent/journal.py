@@ -90,6 +90,16 @@ class JournalFile:
             yield record
             offset += record.size
 
+    def broke_off(self, end: int) -> bool:
+        """Whether what is behind the whole records is one write that was cut off: the last, or only zeros.
+
+        Anything else behind a bad record was written after it, so that one is damaged.
+        """
+        head = os.pread(self._descriptor, _HEAD.size, end)
+        if len(head) < _HEAD.size or end + _HEAD.size + _HEAD.unpack(head)[0] >= self.size:
+            return True
+        return not any(os.pread(self._descriptor, self.size - end, end))
+
     def cut(self, size: int) -> None:
         """Forgets everything behind `size` bytes."""
         os.ftruncate(self._descriptor, size)

@@ -283,7 +283,7 @@ class Outbox:
 
     def _torn(self, file: JournalFile, end: int, newest: bool) -> None:
         where = f"outbox {file.path}: {file.size - end} bytes behind byte {end}"
-        if not newest:
+        if not (newest and file.broke_off(end)):
             raise OutboxError(f"{where} are damaged; move the folder away to start anew")
         self.warnings.append(f"{where} are no whole record (the process died while it wrote); ignored")
         file.cut(end)

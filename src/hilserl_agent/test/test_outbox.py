@@ -220,6 +220,18 @@ def test_a_flipped_bit_is_not_read_as_data(reopen):
         outbox.head(10)
 
 
+def test_damage_before_the_end_is_named_and_nothing_is_cut(reopen, tmp_path):
+    put_episode(reopen(), 0)
+    outbox = reopen()
+    path, first = outbox._file.path, outbox._pending[0].offset
+    data = bytearray(path.read_bytes())
+    data[first + 40] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(OutboxError, match=f"behind byte {first} are damaged; move the folder away"):
+        reopen()
+    assert path.read_bytes() == data
+
+
 def test_the_end_of_an_episode_waits_for_file_and_name(reopen, monkeypatch):
     """A power cut after it: without its name in the folder a synced file is lost."""
     outbox, synced = reopen(), []
