@@ -18,8 +18,10 @@ done
 echo "-- pytest"
 python -m pytest "${folders[@]}" "$@" || result=1
 
-if [ -f build/hilserl_control/CTestTestfile.cmake ]; then
-    echo "-- ctest of hilserl_control"
-    ctest --test-dir build/hilserl_control --output-on-failure --no-tests=error || result=1
-fi
+for package in hilserl_control hilserl_controllers; do
+    if [ -f "build/$package/CTestTestfile.cmake" ]; then
+        echo "-- ctest of $package"
+        ctest --test-dir "build/$package" --output-on-failure --no-tests=error || result=1
+    fi
+done
 exit $result
