@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 from torch.utils.tensorboard import SummaryWriter
 
 from hilserl_task import TaskError
-from hilserl_task.schema import WandbSpec
+from hilserl_task.learner_spec import WandbSpec
 
 Axis = Literal["gradient_steps", "environment_steps"]
 AXES: tuple[Axis, ...] = ("gradient_steps", "environment_steps")

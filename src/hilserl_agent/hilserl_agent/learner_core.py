@@ -141,11 +141,14 @@ class LearnerCore:
 
     @property
     def due(self) -> int:
-        """Update cycles that may run now: a fixed number per environment step after the first ones."""
+        """Update cycles that may run now: a fixed number per environment step after the first ones, or one at
+        a time without end."""
         spec = self.task.learner
         steps = self.inserted - spec.training_starts + 1
         if steps <= 0 or not (len(self.online) or len(self.demonstrations)):
             return 0
+        if spec.updates_per_step is None:
+            return 1
         return max(0, spec.updates_per_step * steps - self.cycles)
 
     def cycle(self) -> None:

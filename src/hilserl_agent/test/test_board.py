@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from hilserl_agent.board import TensorBoard, make_boards
 from hilserl_task import TaskError
-from hilserl_task.schema import WandbSpec
+from hilserl_task.learner_spec import WandbSpec
 
 OFFLINE = WandbSpec(project="hilserl-test", mode="offline")
 

@@ -9,7 +9,7 @@ from hilserl_agent.config import CHOSEN_BY_TASK, encodes_in_update, learner_conf
 from hilserl_learning.learner_config import LearnerConfig
 from hilserl_learning.profiles import PROFILES
 from hilserl_task import TaskError, load_task
-from hilserl_task.schema import PROFILE_AUGMENTATION, LearnerSpec
+from hilserl_task.learner_spec import PROFILE_AUGMENTATION, LearnerSpec
 
 CHOICES = {
     "discount": 0.9,

@@ -155,6 +155,19 @@ def test_updates_are_due_per_step_once_training_starts(kit, run_dir):
     assert core.due == 8
 
 
+def test_without_a_cap_updates_go_on_between_steps(kit, run_dir):
+    core = LearnerCore(kit.small_task("learner.updates_per_step=null"), run_dir, 0)
+    messages = kit.episode_messages(core.task, run_dir, 0, 1)
+    insert(core, messages[:3])
+    assert core.due == 0
+    insert(core, messages[3:4])
+    for _ in range(5):
+        assert core.due == 1
+        core.cycle()
+    with pytest.raises(TaskError, match="synchronous runs a fixed number per step"):
+        kit.small_task("learner.updates_per_step=null", "learner.updates=synchronous")
+
+
 def test_policies_are_numbered_stored_and_loadable(task, run_dir):
     core = LearnerCore(task, run_dir, 0)
     assert [core.next_policy().version, core.next_policy().version] == [1, 2]
