@@ -18,6 +18,9 @@ static_assert(hilserl_control::kWorkspace == Message::LIMIT_WORKSPACE);
 static_assert(hilserl_control::kSpeed == Message::LIMIT_SPEED);
 static_assert(hilserl_control::kWrenchCap == Message::LIMIT_WRENCH_CAP);
 static_assert(hilserl_control::kInvalidTarget == Message::LIMIT_INVALID_TARGET);
+static_assert(hilserl_control::kWrenchLimit == Message::LIMIT_WRENCH);
+static_assert(hilserl_control::kWrenchRate == Message::LIMIT_WRENCH_RATE);
+static_assert(hilserl_control::kWall == Message::LIMIT_WALL);
 static_assert(hilserl_control::kEffort == Message::JOINT_LIMIT_EFFORT);
 static_assert(hilserl_control::kRate == Message::JOINT_LIMIT_RATE);
 static_assert(hilserl_control::kJointLimit == Message::JOINT_LIMIT_POSITION);
@@ -75,6 +78,8 @@ void StatePublisher::fill(const hilserl_control::Measurement& measurement,
   copy(state.reference, message_.reference);
   std::copy_n(state.error.data(), 6, message_.error.begin());
   std::copy_n(state.error_clipped.data(), 6, message_.error_clipped.begin());
+  std::copy_n(state.push_negative.data(), 6, message_.push_negative.begin());
+  std::copy_n(state.push_positive.data(), 6, message_.push_positive.begin());
   copy(external_wrench, message_.external_wrench.force, message_.external_wrench.torque);
   copy(state.wrench, message_.commanded_wrench.force, message_.commanded_wrench.torque);
   const auto count = static_cast<std::ptrdiff_t>(message_.joint_position.size());
@@ -82,7 +87,9 @@ void StatePublisher::fill(const hilserl_control::Measurement& measurement,
   std::copy_n(measurement.dq.data(), count, message_.joint_velocity.begin());
   std::copy_n(state.effort.data(), count, message_.joint_effort.begin());
   message_.target_age = state.target_age;
+  message_.mode = static_cast<std::uint8_t>(state.mode);
   message_.holding = state.holding;
+  message_.wrench_stale = state.wrench_stale;
   std::copy(state.limit_flags.begin(), state.limit_flags.end(), message_.limit_flags.begin());
   std::copy_n(state.joint_limit_flags.begin(), count, message_.joint_limit_flags.begin());
 }

@@ -18,6 +18,8 @@ static_assert(static_cast<int>(Mode::kPose) == CartesianTarget::MODE_POSE);
 static_assert(static_cast<int>(Mode::kTwist) == CartesianTarget::MODE_TWIST);
 static_assert(static_cast<int>(Mode::kWrench) == CartesianTarget::MODE_WRENCH);
 static_assert(static_cast<int>(Mode::kPoseAndWrench) == CartesianTarget::MODE_POSE_AND_WRENCH);
+static_assert(static_cast<int>(WrenchFrame::kBase) == CartesianTarget::WRENCH_FRAME_BASE);
+static_assert(static_cast<int>(WrenchFrame::kTcp) == CartesianTarget::WRENCH_FRAME_TCP);
 
 /// Clocks of two machines under NTP differ by less.
 constexpr double kClockTolerance = 0.1;  // s
@@ -86,8 +88,14 @@ CheckedTarget check(const CartesianTarget& message, const TargetRules& rules) {
                               "must be MODE_POSE 0, MODE_TWIST 1, MODE_WRENCH 2 or MODE_POSE_AND_WRENCH 3");
     return checked;
   }
+  if (message.wrench_frame > CartesianTarget::WRENCH_FRAME_TCP) {
+    checked.problem = problem("wrench_frame", static_cast<int>(message.wrench_frame),
+                              "must be WRENCH_FRAME_BASE 0 or WRENCH_FRAME_TCP 1");
+    return checked;
+  }
   Target& target = checked.target;
   target.mode = static_cast<Mode>(message.mode);
+  target.wrench_frame = static_cast<WrenchFrame>(message.wrench_frame);
   if (hilserl_control::uses_pose(target.mode)) checked.problem = read_pose(message.pose, target);
   if (checked.problem.empty() && hilserl_control::uses_twist(target.mode))
     checked.problem = read_six("twist", six(message.twist.linear, message.twist.angular), target.twist);

@@ -61,6 +61,8 @@ TEST_F(ImpedanceTest, TargetIsFollowedWithThePushOfTheClip) {
   EXPECT_LT(state.error[2], -0.05);
   EXPECT_NEAR(state.error_clipped[2], -0.0055, 1e-6);
   EXPECT_NEAR(state.commanded_wrench.force.z, -11.0, 0.01) << "2000 N/m times 5.5 mm";
+  EXPECT_NEAR(state.push_negative[2], 11.0, 1e-6);
+  EXPECT_EQ(state.mode, CartesianTarget::MODE_POSE);
   EXPECT_TRUE(state.limit_flags[2] & CartesianControllerState::LIMIT_CLIP);
   EXPECT_GT(arm_->command_norm(), 0.5);
 }
@@ -82,6 +84,7 @@ TEST_F(ImpedanceTest, StampedPoseAndStampedWrenchDriveItToo) {
     run(100);
   }
   EXPECT_NEAR(arm_->newest_state().commanded_wrench.force.y, 5.0, 0.2);
+  EXPECT_EQ(arm_->newest_state().mode, CartesianTarget::MODE_WRENCH);
 }
 
 // Defect 2 of the references: a command received before activation moves the arm at activation.

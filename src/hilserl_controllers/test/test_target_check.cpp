@@ -38,6 +38,10 @@ TEST(TargetCheck, EveryFieldArrives) {
   EXPECT_EQ(checked.target.pose.position[0], 0.5);
   EXPECT_EQ(checked.target.pose.orientation.x(), 1.0);
   EXPECT_EQ(checked.target.wrench[2], -3.0);
+  EXPECT_EQ(checked.target.wrench_frame, WrenchFrame::kBase);
+  CartesianTarget in_hand = good(CartesianTarget::MODE_WRENCH);
+  in_hand.wrench_frame = CartesianTarget::WRENCH_FRAME_TCP;
+  EXPECT_EQ(check(in_hand, rules()).target.wrench_frame, WrenchFrame::kTcp);
   EXPECT_EQ(check(good(CartesianTarget::MODE_TWIST), rules()).target.twist[1], 0.1);
 }
 
@@ -65,6 +69,9 @@ TEST(TargetCheck, NotFiniteIsRefusedByField) {
   message.twist.angular.x = kNan;
   EXPECT_THAT(check(message, rules()).problem, HasSubstr("twist is"));
   message = good();
+  message = good(CartesianTarget::MODE_WRENCH);
+  message.wrench_frame = 7;
+  EXPECT_THAT(check(message, rules()).problem, HasSubstr("wrench_frame is 7"));
   message.mode = 9;
   EXPECT_THAT(check(message, rules()).problem, HasSubstr("mode is 9"));
 }
