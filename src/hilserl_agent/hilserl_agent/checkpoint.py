@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 
+from hilserl_agent.durable import to_disk
 from hilserl_agent.policy_codec import ReceivedPolicy
 from hilserl_agent.policy_file import POLICY_FILE, write_policy_file
 from hilserl_agent.run_identity import disagreement
@@ -88,9 +89,9 @@ def write_checkpoint(
         write_policy_file(partial / POLICY_FILE.name, policy, about.config_hash)
         (partial / _ABOUT).write_text(json.dumps(asdict(about), indent=1), encoding="utf-8")
         for path in (*partial.rglob("*"), partial):
-            _to_disk(path)
+            to_disk(path)
         os.replace(partial, target)
-        _to_disk(folder)
+        to_disk(folder)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
         shutil.rmtree(partial, ignore_errors=True)
         raise OSError(f"checkpoint {target}: {error}") from error
@@ -206,7 +207,7 @@ def _switch(link: Path, target: Path) -> None:
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise OSError(f"{link} must be a link to a checkpoint: {error}") from error
-    _to_disk(link.parent)
+    to_disk(link.parent)
 
 
 def _thin_out(folder: Path, newest: Path, keep: int) -> None:
@@ -234,15 +235,6 @@ def _next_name(folder: Path, cycle: int) -> Path:
     """Name that sorts behind all there are of this cycle."""
     taken = [number for of, number, _ in _named(folder) if of == cycle]
     return folder / (f"{_PREFIX}{cycle:09d}" + (f"_{max(taken) + 1}" if taken else ""))
-
-
-def _to_disk(path: Path) -> None:
-    """Waits until a file or folder is on the disk: a rename must not overtake what it names."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

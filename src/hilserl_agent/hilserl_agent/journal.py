@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from hilserl_agent.durable import to_disk
+
 _HEAD = struct.Struct("<IIB")  # bytes of payload, CRC-32 of kind and payload, kind
 _LARGEST = 1 << 30  # a longer record is damage
 
@@ -109,7 +111,7 @@ class JournalFile:
         """Waits until all is on the disk, the name of a new file too."""
         os.fdatasync(self._descriptor)
         if self._is_new:
-            sync_folder(self.path.parent)
+            to_disk(self.path.parent)
             self._is_new = False
 
     def close(self) -> None:
@@ -122,15 +124,6 @@ class JournalFile:
         """Closes and deletes the file."""
         self.close()
         self.path.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk: a synced file without a name is lost."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _record(data: bytes, offset: int) -> Record | None:

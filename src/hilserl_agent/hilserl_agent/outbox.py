@@ -8,7 +8,6 @@ Every change is one record of a journal, so `kill -9` at any instant leaves the 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import struct
 import uuid
@@ -21,6 +20,7 @@ from typing import TextIO
 
 from rclpy.serialization import deserialize_message, serialize_message
 
+from hilserl_agent.durable import lock_folder
 from hilserl_agent.journal import JournalFile, Record
 from hilserl_agent.messages import without_successor
 from hilserl_msgs.msg import Transition
@@ -320,18 +320,11 @@ def _whole_records(file: JournalFile) -> Iterator[Record]:
 
 
 def _locked(folder: Path) -> TextIO:
-    """The folder's lock; the kernel lets it go when the process ends, however that happens.
-
-    Raises:
-        OutboxError: another process has it.
-    """
-    lock = open(folder / "lock", "w")  # noqa: SIM115  held until close()
+    """The folder's lock; OutboxError when another process has it."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_folder(folder)
     except BlockingIOError:
-        lock.close()
         raise OutboxError(
             f"outbox {folder}: another actor with this actor_id is running; give each its own, "
             "e.g. actor_id:=left_robot"
         ) from None
-    return lock

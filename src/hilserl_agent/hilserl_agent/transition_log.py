@@ -9,7 +9,6 @@ take more either.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from typing import TextIO
 from mcap.writer import CompressionType, Writer
 from rclpy.serialization import serialize_message
 
-from hilserl_agent.journal import sync_folder
+from hilserl_agent.durable import lock_folder, to_disk
 from hilserl_agent.sender import Sender
 from hilserl_agent.transition_files import (
     IDENTITY,
@@ -123,13 +122,10 @@ class TransitionLog:
     def _locked(self) -> TextIO:
         """Two learners in one run folder would each miss what the other has accepted."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = open(self.folder / "lock", "w")  # noqa: SIM115  held until close()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock_folder(self.folder)
         except BlockingIOError as error:
-            lock.close()
             raise OSError(f"another learner writes to {self.folder}; give each its own run_dir") from error
-        return lock
 
 
 class _Segment:
@@ -137,7 +133,7 @@ class _Segment:
 
     def __init__(self, path: Path, identity: dict[str, str], compression: CompressionType) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        sync_folder(path.parent)
+        to_disk(path.parent)
         self._size = self._messages = 0
         self._buffer = _Buffer()
         self._writer = Writer(self._buffer, chunk_size=1, compression=compression)  # one message a chunk
