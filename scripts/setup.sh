@@ -50,7 +50,14 @@ missing_packages() {
     command -v make >/dev/null || missing+=(make)
     "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     "$python" -c 'import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").exists())' || missing+=(python3-dev)
-    ldconfig -p | grep -q libEGL.so.1 || missing+=(libegl1 libgl1-mesa-dri)
+    local libraries library
+    libraries=$(ldconfig -p)
+    grep -q libEGL.so.1 <<<"$libraries" || missing+=(libegl1 libgl1-mesa-dri)
+    # SpaceMouse daemon, RealSense, Qt: library file and the package that has it.
+    for library in libspnav.so.0:libspnav0 libusb-1.0.so.0:libusb-1.0-0 libxkbcommon.so.0:libxkbcommon0 \
+        libdbus-1.so.3:libdbus-1-3 libfontconfig.so.1:libfontconfig1 libglib-2.0.so.0:libglib2.0-0; do
+        grep -q "${library%%:*}" <<<"$libraries" || missing+=("${library#*:}")
+    done
     [ "$ros" = wheels ] || [ -f /opt/ros/jazzy/setup.sh ] || missing+=(ros-jazzy-ros-base)
     echo "${missing[*]:-}"
 }
@@ -70,6 +77,21 @@ install_system_packages() {
         tail -n 5 /tmp/hilserl_apt.$$ >&2
     fi
     fail "system packages are missing. Run: sudo apt-get install -y --no-install-recommends $missing"
+}
+
+# Windows on a display that nobody sees, for the tests with real mouse clicks; without it they are skipped.
+install_test_display() {
+    local wanted=(xvfb xdotool libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0
+        libxcb-shape0 libxcb-xkb1 libxkbcommon-x11-0)
+    if command -v Xvfb >/dev/null && command -v xdotool >/dev/null && ldconfig -p | grep -q libxcb-cursor.so.0; then
+        return 0
+    fi
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null &&
+        (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+            "${wanted[@]}") >/dev/null 2>&1; then
+        return 0
+    fi
+    echo "      tests of windows will be skipped; to have them: sudo apt-get install ${wanted[*]}"
 }
 
 make_venv() {
@@ -152,6 +174,7 @@ started=$SECONDS
 echo "Setting up hilserl in $venv ($("$python" --version), ROS 2 Jazzy from $ros)"
 echo "[1/$steps] system packages"
 install_system_packages
+install_test_display
 echo "[2/$steps] virtual environment"
 make_venv
 echo "[3/$steps] Python packages (one to five minutes; log: $log)"

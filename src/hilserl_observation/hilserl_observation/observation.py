@@ -22,7 +22,8 @@ from hilserl_observation.pictures import prepared
 from hilserl_ros import codec, qos, topics
 from hilserl_ros.node import ERROR, WARN, HilserlNode, run
 from hilserl_task import TaskError
-from hilserl_task.schema import ArmSpec, CameraSpec
+from hilserl_task.camera_spec import CameraSpec
+from hilserl_task.schema import ArmSpec
 
 # Nothing for so long where something is due: name what is missing.
 PATIENCE_S = 1.0

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hilserl_task.schema import CropSpec
+from hilserl_task.camera_spec import CropSpec
 
 Picture = NDArray[np.uint8]
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from hilserl_observation.pictures import prepared
-from hilserl_task.schema import CropSpec
+from hilserl_task.camera_spec import CropSpec
 
 
 def test_a_picture_of_the_right_size_is_not_touched():

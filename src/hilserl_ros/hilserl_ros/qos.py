@@ -40,11 +40,13 @@ REWARD = _latched(10)
 TELEOP = _reliable(10)
 SIM_GROUND_TRUTH = _latched(10)
 STATUS = _reliable(10)
+INSIGHT = _best_effort(10)  # for people to look at; nobody waits for it
 DIAGNOSTICS = _reliable(10)
 
 # Latched: who comes late still learns the newest.
 EPISODE = _latched(10)
 INTERVENTION_STATE = _latched(1)
+COACH = _latched(1)
 # One policy is a few chunks of 1 MB; a subscriber that comes late needs all of them.
 POLICY = _latched(32)
 

@@ -16,6 +16,9 @@ TWIST = "spacenav/twist_stamped"
 
 POLICY = "learner/policy"
 LEARNER_STATUS = "learner/status"
+VALUE_ESTIMATE = "learner/value_estimate"
+POLICY_INSIGHT = "policy/insight"
+COACH = "coach/advice"
 RECORDER_STATUS = "recorder/status"
 SIM_GROUND_TRUTH = "sim/ground_truth"
 DIAGNOSTICS = "/diagnostics"  # global by ROS convention
@@ -27,11 +30,25 @@ LEARNER_SAVE = "learner/save"
 RESET = "reset"
 SET_ENABLED = "~/set_enabled"
 SET_INTERVENTION = "~/set_intervention"
+OPERATOR_EVENT = "~/operator_event"  # of the mux
+CORRECT_EPISODE = "correct_episode"
+EVALUATE = "~/evaluate"  # of the actor
+PAUSE = "~/pause"  # of the actor
 
 
 def arm_topic(arm: str, name: str) -> str:
     """Topic of an arm: one arm lives in the namespace of its name."""
     return f"{arm}/{name}"
+
+
+def joy(arm: str | None = None) -> str:
+    """Joy of the device that moves `arm` alone, or of the one device for all."""
+    return arm_topic(arm, JOY) if arm else JOY
+
+
+def twist(arm: str | None = None) -> str:
+    """TwistStamped of the device that moves `arm` alone, or of the one device for all."""
+    return arm_topic(arm, TWIST) if arm else TWIST
 
 
 def controller_target(arm: str) -> str:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from hilserl_task.camera_spec import CameraSpec
 from hilserl_task.learner_spec import LEARNER_ONLY, LearnerSpec
+from hilserl_task.operator_spec import OperatorSpec
+from hilserl_task.reward_spec import RewardSpec
 from hilserl_task.section import (
     Fraction,
     Name,
@@ -100,34 +103,6 @@ class ArmSpec(Section):
     controller: ControllerSpec
 
 
-class CropSpec(Section):
-    """Pixel region kept of the raw picture: left, top (inclusive) to right, bottom (exclusive)."""
-
-    left: int = Field(ge=0)
-    top: int = Field(ge=0)
-    right: int = Field(gt=0)
-    bottom: int = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> CropSpec:
-        if self.left >= self.right or self.top >= self.bottom:
-            raise ValueError("left must be below right and top below bottom")
-        return self
-
-
-class CameraSpec(Section):
-    """One camera. Raw pictures come on `<arm>/<name>/color/image_raw`."""
-
-    name: Name
-    arm: Name = "arm"
-    crop: CropSpec | None = None
-
-    @property
-    def topic(self) -> str:
-        """Relative topic of the raw picture (realsense2_camera's naming)."""
-        return f"{self.arm}/{self.name}/color/image_raw"
-
-
 class ObservationSpec(Section):
     """What an observation is made of."""
 
@@ -170,46 +145,6 @@ class SceneSpec(Section):
 
     name: Name
     parameters: dict[str, float] = {}
-
-
-class RewardSpec(Section):
-    """The reward classifier (paper, 'Training the reward classifier': 200 positive, 1000 negative)."""
-
-    cameras: tuple[Name, ...] = ()
-    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.85
-    debounce_frames: int = Field(1, ge=1, le=10, description="consecutive frames above the threshold")
-    minimum_travel_m: NonNegative = Field(
-        0.0, description="travel of the first tool along its axis since the start, below which nothing counts"
-    )
-    positive_labels: int = Field(200, ge=10)
-    negative_labels: int = Field(1000, ge=10)
-    minimum_accuracy: Fraction = Field(0.95, description="held-out; below it training does not start")
-
-
-class ScriptedOperatorSpec(Section):
-    """The simulated person: when it steps in and how imperfect its hand is."""
-
-    reaction_delay_s: NonNegative = Field(0.2, le=2.0)
-    patience_s: Positive = Field(3.0, description="no progress for this long: step in")
-    stray_distance_m: Positive = Field(0.05, description="sideways distance from the target that worries it")
-    noise: Fraction = Field(0.15, description="standard deviation of the stick, relative to its deflection")
-    takeover_s: Positive = Field(1.5, description="how long a correction lasts at most")
-    seated_depth_m: NonNegative = Field(0.0, description="insertion from which the person calls it done")
-    demonstration_speed: Annotated[float, Field(gt=0, le=1)] = 0.8
-
-
-class OperatorSpec(Section):
-    """The person and the input device."""
-
-    kind: Literal["scripted", "spacenav"] = "scripted"
-    frame: Literal["base", "tcp"] = Field("base", description="axes of the stick")
-    deadband: Fraction = Field(0.02, description="of full deflection")
-    hold_s: NonNegative = Field(
-        0.0, le=2.0, description="takeover lasts this long after the stick is neutral"
-    )
-    timeout_s: Positive = Field(0.2, description="older stick messages are ignored")
-    interventions: bool = True
-    scripted: ScriptedOperatorSpec = ScriptedOperatorSpec()
 
 
 class TrainingSpec(Section):

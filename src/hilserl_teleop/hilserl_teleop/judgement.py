@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from hilserl_task.frames import Array, position_and_rotvec
-from hilserl_task.schema import ScriptedOperatorSpec
+from hilserl_task.operator_spec import ScriptedOperatorSpec
 
 FIRST_LOOK_S = 1.0  # nobody steps in during the first second
 REGION_HEIGHT_M = (-0.01, 0.12)  # of the tcp above the inserted pose

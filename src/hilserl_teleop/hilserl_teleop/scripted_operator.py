@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hilserl_task.frames import Array, inverse
-from hilserl_task.schema import ActionSpec, ScriptedOperatorSpec
+from hilserl_task.operator_spec import ScriptedOperatorSpec
+from hilserl_task.schema import ActionSpec
 from hilserl_teleop.hand import Hand
 from hilserl_teleop.insertion_skill import InsertionSkill
 from hilserl_teleop.judgement import Judgement

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hilserl_task.frames import pose_matrix
-from hilserl_task.schema import ActionSpec, ScriptedOperatorSpec
+from hilserl_task.operator_spec import ScriptedOperatorSpec
+from hilserl_task.schema import ActionSpec
 from hilserl_teleop.scripted_operator import ScriptedOperator
 
 _spec = importlib.util.spec_from_file_location("plant", Path(__file__).with_name("plant.py"))
