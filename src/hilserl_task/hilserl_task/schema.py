@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from hilserl_task.camera_spec import CameraSpec
+from hilserl_task.camera_spec import DEVICE_ONLY, CameraSpec, check_cameras
 from hilserl_task.learner_spec import LEARNER_ONLY, LearnerSpec
 from hilserl_task.operator_spec import OperatorSpec
 from hilserl_task.reward_spec import RewardSpec
@@ -185,6 +185,7 @@ class Task(Section):
         for camera in self.cameras:
             if camera.arm not in arms:
                 raise ValueError(f"camera '{camera.name}': arm '{camera.arm}' is not one of the arms {arms}")
+        check_cameras(self.cameras, simulated=self.scene is not None)
         for name in self.reward.cameras:
             if name not in cameras:
                 raise ValueError(f"reward.cameras: '{name}' is not one of the cameras {cameras}")
@@ -263,6 +264,9 @@ class Task(Section):
         shared["learner"]["trunk_weights"] = None
         for key in LEARNER_ONLY:
             del shared["learner"][key]
+        for camera in shared["cameras"]:
+            for key in DEVICE_ONLY:
+                del camera[key]
         return shared
 
     def config_hash(self) -> str:
