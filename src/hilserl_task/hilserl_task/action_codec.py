@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 from hilserl_task.frames import Array, rotate_both
-from hilserl_task.schema import ActionSpec
+from hilserl_task.schema import ActionSpec, Task
 
 
 def check_action(values: ArrayLike, size: int) -> Array:
@@ -37,9 +37,19 @@ def target_pose(base_T_tcp: Array, action: Array, spec: ActionSpec) -> Array:
     return base_T_tcp @ tcp_T_target
 
 
-def action_from_stick(base_T_tcp: Array, stick: ArrayLike, frame: str) -> Array:
-    """(6,) action in the tcp frame from a unit-range stick deflection in `base` or `tcp` axes."""
-    deflection = np.asarray(stick, float)
-    if frame == "base":
-        deflection = rotate_both(base_T_tcp[:3, :3].T, deflection)
-    return np.clip(deflection, -1.0, 1.0)
+def stick_axes(task: Task, base_T_tcp: Array) -> Array:
+    """tcp_R_stick (3x3): the axes that the person pushes along (`operator.frame`), seen from the tcp."""
+    operator = task.operator
+    if operator.frame == "base":
+        return base_T_tcp[:3, :3].T
+    if operator.frame == "tcp":
+        return np.eye(3)
+    mount = next(camera.mount for camera in task.cameras if camera.name == operator.camera)
+    assert mount is not None  # the task was checked
+    mount_R_camera: Array = Rotation.from_euler("xyz", mount.rpy_rad).as_matrix()
+    return base_T_tcp[:3, :3].T @ mount_R_camera if mount.frame == "base" else mount_R_camera
+
+
+def action_from_stick(tcp_R_stick: Array, stick: ArrayLike) -> Array:
+    """(6,) action in the tcp frame, clipped to [-1, 1], from a unit-range deflection along `stick_axes`."""
+    return np.clip(rotate_both(tcp_R_stick, stick), -1.0, 1.0)

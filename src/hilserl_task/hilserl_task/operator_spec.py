@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from hilserl_task.section import Fraction, NonNegative, Positive, Section
+from hilserl_task.coach_spec import CoachSpec
+from hilserl_task.device_spec import DeviceSpec
+from hilserl_task.section import Fraction, Name, NonNegative, Positive, Section
 
 
 class ScriptedOperatorSpec(Section):
@@ -25,8 +27,17 @@ class ScriptedOperatorSpec(Section):
 class OperatorSpec(Section):
     """The person and the input device."""
 
-    kind: Literal["scripted", "spacenav"] = "scripted"
-    frame: Literal["base", "tcp"] = Field("base", description="axes of the stick")
+    kind: Annotated[
+        Literal["scripted", "person"], BeforeValidator(lambda kind: "person" if kind == "spacenav" else kind)
+    ] = Field("scripted", description="spacenav: an older word for person")
+    devices: tuple[DeviceSpec, ...] = Field(
+        (), description="of a person; none: drivers are started elsewhere"
+    )
+    frame: Literal["base", "tcp", "camera"] = Field("base", description="axes of the stick")
+    camera: Name | None = Field(None, description="whose axes, for frame: camera; it needs a mount")
+    takeover: Literal["both", "arm"] = Field(
+        "both", description="several arms: both: a moved device takes all arms (original); arm: only its own"
+    )
     deadband: Fraction = Field(0.02, description="of full deflection")
     hold_s: NonNegative = Field(
         0.0, le=2.0, description="takeover lasts this long after the stick is neutral"
@@ -34,3 +45,4 @@ class OperatorSpec(Section):
     timeout_s: Positive = Field(0.2, description="older stick messages are ignored")
     interventions: bool = True
     scripted: ScriptedOperatorSpec = ScriptedOperatorSpec()
+    coach: CoachSpec = CoachSpec()

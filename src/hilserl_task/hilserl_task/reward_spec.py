@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from hilserl_task.section import Fraction, Name, NonNegative, Section
 class RewardSpec(Section):
     """The reward classifier (paper, 'Training the reward classifier': 200 positive, 1000 negative)."""
 
+    source: Literal["classifier", "human", "both"] = Field(
+        "both", description="who pays: the classifier, the person's success button, or whoever is first"
+    )
     cameras: tuple[Name, ...] = ()
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.85
     debounce_frames: int = Field(1, ge=1, le=10, description="consecutive frames above the threshold")

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from hilserl_task.action_layout import ActionLayout
 from hilserl_task.camera_spec import DEVICE_ONLY, CameraSpec, check_cameras
+from hilserl_task.device_spec import check_devices
 from hilserl_task.learner_spec import LEARNER_ONLY, LearnerSpec
 from hilserl_task.operator_spec import OperatorSpec
 from hilserl_task.reward_spec import RewardSpec
@@ -37,10 +39,25 @@ class ActionSpec(Section):
 
 
 class GripperSpec(Section):
-    """A fixed gripper stays closed and takes no action dimension."""
+    """A fixed gripper holds one position. A learned one adds an action value: -1 close, 0 stay, +1 open."""
 
-    mode: Literal["fixed"] = "fixed"
-    position: Fraction = Field(0.0, description="held position, 0 closed .. 1 open")
+    mode: Literal["fixed", "learned"] = "fixed"
+    position: Fraction = Field(
+        0.0,
+        description="0 closed .. 1 open: held (fixed); as an episode starts, below 0.5 closed (learned)",
+    )
+    pause_s: NonNegative = Field(
+        0.6, le=5.0, description="learned: least time between two changes (original: gripper_sleep)"
+    )
+    penalty: Annotated[float, Field(ge=-1, le=0)] = Field(
+        -0.02,
+        description="learned: added to the grasp critic's reward at every change (original: USB, handover)",
+    )
+
+    @property
+    def learned(self) -> bool:
+        """Whether the policy commands it."""
+        return self.mode == "learned"
 
 
 class ClipSpec(Section):
@@ -182,6 +199,7 @@ class Task(Section):
         cameras = [camera.name for camera in self.cameras]
         _require_unique("arms", arms)
         _require_unique("cameras", cameras)
+        check_devices(self.operator.devices, arms)
         for camera in self.cameras:
             if camera.arm not in arms:
                 raise ValueError(f"camera '{camera.name}': arm '{camera.arm}' is not one of the arms {arms}")
@@ -194,6 +212,7 @@ class Task(Section):
         if self.pacing == "lockstep" and self.scene is None:
             raise ValueError("pacing: lockstep needs a simulated scene; use pacing: realtime on a robot")
         self._check_pictures_for_updates()
+        self._check_stick_frame()
         return self
 
     def _check_clocks(self) -> None:
@@ -234,10 +253,38 @@ class Task(Section):
                 "learner.store_images: true, learner.augmentation: none or learner.feature_copies: 1"
             )
 
+    def _check_stick_frame(self) -> None:
+        """A stick in camera axes needs to know how that camera is turned."""
+        name, frame = self.operator.camera, self.operator.frame
+        if frame != "camera":
+            if name is not None:
+                raise ValueError(
+                    f"operator.camera: '{name}' goes with operator.frame: camera, which is '{frame}'; "
+                    "leave it out or set frame: camera"
+                )
+            return
+        cameras = {camera.name: camera for camera in self.cameras}
+        if name not in cameras:
+            raise ValueError(
+                f"operator.camera: {name} must be one of the cameras {list(cameras)}; frame: camera needs it"
+            )
+        if cameras[name].mount is None:
+            raise ValueError(
+                f"camera '{name}': mount is missing, but operator.frame: camera steers along its axes; "
+                "example: mount: {frame: tcp, rpy_rad: [0, -1.5708, 0]}"
+            )
+        if len(self.arms) > 1:
+            raise ValueError("operator.frame: camera steers one arm; with several arms use base or tcp")
+
+    @property
+    def action_layout(self) -> ActionLayout:
+        """Which action value means what."""
+        return ActionLayout.of(arm.gripper.learned for arm in self.arms)
+
     @property
     def action_dim(self) -> int:
         """Number of action values, all arms together."""
-        return 6 * len(self.arms)
+        return self.action_layout.size
 
     @property
     def reward_cameras(self) -> tuple[str, ...]:
@@ -267,6 +314,11 @@ class Task(Section):
         for camera in shared["cameras"]:
             for key in DEVICE_ONLY:
                 del camera[key]
+        for arm in shared["arms"]:
+            if arm["gripper"]["mode"] == "fixed":  # means nothing there
+                del arm["gripper"]["pause_s"], arm["gripper"]["penalty"]
+        for camera in shared["cameras"]:
+            del camera["mount"]  # only for the person's stick
         return shared
 
     def config_hash(self) -> str:

@@ -3,7 +3,7 @@
 
 Per arm 18 numbers, none of which tells where the arm is in the base frame (paper, 'relative
 observations'; original: relative_env.py): pose relative to the start of the episode, twist and
-external wrench, both in the tcp frame.
+external wrench, both in the tcp frame. A learned gripper adds its opening (original: gripper_pose).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ STATE_NAMES = (
     *(f"tcp_force_{axis}_n" for axis in "xyz"),
     *(f"tcp_torque_{axis}_nm" for axis in "xyz"),
 )
+GRIPPER_NAME = "gripper_position"  # 0 closed .. 1 open; of learned grippers only
 
 
 @dataclass(frozen=True)
@@ -35,26 +36,34 @@ class ArmReading:
         base_T_tcp, base_T_start: 4x4 poses now and at step 0.
         twist: (6,) of the tcp in base axes, m/s and rad/s.
         wrench: (6,) external, at and in the tcp frame, N and Nm.
+        gripper: measured opening of a learned gripper, 0 closed .. 1 open; None: fixed.
     """
 
     base_T_tcp: Array
     base_T_start: Array
     twist: Array
     wrench: Array
+    gripper: float | None = None
 
 
 def state_names(task: Task) -> list[str]:
     """Name of every entry of the state vector, `<arm>/<entry>`."""
-    return [f"{arm.name}/{name}" for arm in task.arms for name in STATE_NAMES]
+    return [
+        f"{arm.name}/{name}"
+        for arm in task.arms
+        for name in (STATE_NAMES + (GRIPPER_NAME,) if arm.gripper.learned else STATE_NAMES)
+    ]
 
 
 def state_vector(arms: list[ArmReading]) -> NDArray[np.float32]:
-    """Proprioception of all arms, float32 (18 * arms,)."""
-    parts = []
+    """Proprioception, float32, as `state_names` names it: 18 numbers an arm, 19 with a learned gripper."""
+    parts: list[Array] = []
     for arm in arms:
         start_T_tcp = inverse(arm.base_T_start) @ arm.base_T_tcp
         twist = rotate_both(arm.base_T_tcp[:3, :3].T, arm.twist)
         parts += [position_and_rotvec(start_T_tcp), twist, arm.wrench]
+        if arm.gripper is not None:
+            parts.append(np.array([arm.gripper]))
     return np.concatenate(parts).astype(np.float32)
 
 

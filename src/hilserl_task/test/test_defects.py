@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from hilserl_task import frames
-from hilserl_task.action_codec import action_from_stick, target_pose
+from hilserl_task import frames, load_task
+from hilserl_task.action_codec import action_from_stick, stick_axes, target_pose
 from hilserl_task.schema import ActionSpec
 
 
@@ -21,11 +21,13 @@ def turn(axis: str, angle: float) -> np.ndarray:
 def test_defect_d3_a_shift_of_the_stick_never_turns_the_tool():
     """D3: the original moved actions between frames by an adjoint with its blocks swapped, so that a shift
     became a turn that grew with the distance from the base."""
+    task = load_task("ram_insertion")
+    assert task.operator.frame == "base"
     base_T_tcp = np.eye(4)
     base_T_tcp[:3, :3] = turn("z", 0.4) @ turn("x", np.pi)
     base_T_tcp[:3, 3] = (0.59, -0.1, 0.28)  # RAM insertion's pose in the original
     shift = np.array([0.3, 0.8, -0.4, 0.0, 0.0, 0.0])
-    action = action_from_stick(base_T_tcp, shift, "base")
+    action = action_from_stick(stick_axes(task, base_T_tcp), shift)
     np.testing.assert_allclose(action[3:], 0.0, atol=1e-12)
     spec = ActionSpec()
     target = target_pose(base_T_tcp, action, spec)
@@ -35,7 +37,7 @@ def test_defect_d3_a_shift_of_the_stick_never_turns_the_tool():
     # Nor does where the arm stands change what a stick means.
     nearer = base_T_tcp.copy()
     nearer[:3, 3] *= 0.1
-    np.testing.assert_array_equal(action_from_stick(nearer, shift, "base"), action)
+    np.testing.assert_array_equal(action_from_stick(stick_axes(task, nearer), shift), action)
 
 
 def test_defect_d4_pitch_keeps_its_sign_through_quaternions():
