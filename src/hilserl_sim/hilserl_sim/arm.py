@@ -10,6 +10,8 @@ import numpy as np
 
 import hilserl_control as hc
 from hilserl_sim import panda
+from hilserl_sim.command import Command
+from hilserl_sim.gripper import SimGripper
 from hilserl_task.frames import Array, pose_vector
 from hilserl_task.schema import ArmSpec
 
@@ -25,6 +27,7 @@ class Measurement:
         twist: (6,) of the tcp, base axes.
         wrench: (6,) external, at and in the tcp frame.
         joint_position, joint_velocity: (7,).
+        gripper: opening, 0 closed .. 1 open.
     """
 
     base_T_tcp: Array
@@ -32,6 +35,7 @@ class Measurement:
     wrench: Array
     joint_position: Array
     joint_velocity: Array
+    gripper: float
 
 
 def controller_config(spec: ArmSpec) -> hc.ControllerConfig:
@@ -70,12 +74,13 @@ def _gains(spec: ArmSpec) -> hc.Gains:
 class SimArm:
     """Reads the arm's state from MuJoCo, runs the law, writes torques. Nothing is allocated in a cycle.
 
-    The arm's base stands at the world's origin, so world and base axes are the same.
+    Everything outside is in the frame of the arm's base, wherever that stands in the world.
     """
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, spec: ArmSpec) -> None:
         self.spec = spec
         self._model, self._data = model, data
+        self.world_T_base = base_pose(model, spec.name)
         first = model.joint(f"{spec.name}/joint1")
         q0, v0 = int(first.qposadr[0]), int(first.dofadr[0])
         self._dofs = slice(v0, v0 + panda.JOINTS)
@@ -86,9 +91,13 @@ class SimArm:
         motor = model.actuator(f"{spec.name}/motor1").id
         self._effort = data.ctrl[motor : motor + panda.JOINTS]
         self._site = model.site(f"{spec.name}/tcp").id
-        self._position, self._rotation = data.site_xpos[self._site], data.site_xmat[self._site]
-        self._stick = model.body(f"{spec.name}/stick").id
+        self._at_origin = bool((self.world_T_base == np.eye(4)).all())
+        if self._at_origin:  # world and base are the same: MuJoCo's own arrays, nothing to compute
+            self._position, self._rotation = data.site_xpos[self._site], data.site_xmat[self._site]
+        else:
+            self._position, self._rotation = np.zeros(3), np.zeros(9)
         self._mount = model.site(f"{spec.name}/wrench").id
+        self._carried = int(model.site_bodyid[self._mount])
         sensor = int(model.sensor(f"{spec.name}/force").adr[0])
         self._sensor = data.sensordata[sensor : sensor + 6]
         self._jacobian_all = np.zeros((6, model.nv))
@@ -101,6 +110,7 @@ class SimArm:
         self._dt = 1.0 / spec.controller.rate_hz
         self._smoothing = 1.0 - np.exp(-self._dt / WRENCH_TIME_CONSTANT_S)
         self.law = hc.CartesianImpedance(controller_config(spec))
+        self.gripper = SimGripper(model, data, spec)
 
     def reset(self, now: float) -> None:
         """Starts the law at the present pose; call after mj_forward."""
@@ -108,12 +118,19 @@ class SimArm:
         self._filtered[:] = -self._weight()
         self.law.reset(self._q, self._position, self._xyzw, now)
 
-    def set_target(self, base_T_target: Array, stamp: float) -> bool:
-        """Hands a 4x4 target to the law. False when the law refuses it (not finite)."""
-        if not np.isfinite(base_T_target).all():
+    def command(self, command: Command, stamp: float) -> bool:
+        """Hands a command to the law. False when the law refuses it (not finite, not a pose)."""
+        if not command.finite():
             return False
-        vector = pose_vector(base_T_target)
-        return bool(self.law.set_target(vector[:3], vector[3:], stamp))
+        if command.base_T_target is not None:
+            vector = pose_vector(command.base_T_target)
+            return bool(
+                self.law.set_target(vector[:3], vector[3:], stamp, command.wrench, command.wrench_frame)
+            )
+        if command.wrench is not None:
+            return bool(self.law.set_wrench(command.wrench, stamp, command.wrench_frame))
+        assert command.twist is not None
+        return bool(self.law.set_twist(command.twist, stamp))
 
     def control(self, now: float) -> None:
         """One cycle of the law, between mj_step1 and mj_step2."""
@@ -122,6 +139,7 @@ class SimArm:
             now, self._dt, self._q, self._dq, self._position, self._xyzw,
             self._twist, self._jacobian, self._bias, self._effort,
         )  # fmt: skip
+        self.gripper.control()
 
     def filter_wrench(self) -> None:
         """One cycle of the wrench sensor's low-pass, after mj_step2."""
@@ -135,23 +153,49 @@ class SimArm:
         base_T_tcp = np.eye(4)
         base_T_tcp[:3, :3] = self._rotation.reshape(3, 3)
         base_T_tcp[:3, 3] = self._position
+        wrench = -self._filtered - self._weight()
         return Measurement(
-            base_T_tcp, self._twist.copy(), -self._filtered - self._weight(), self._q.copy(), self._dq.copy()
+            base_T_tcp, self._twist.copy(), wrench, self._q.copy(), self._dq.copy(), self.gripper.position
         )
 
     def _read(self) -> None:
-        """Jacobian, tcp twist, quaternion and Coriolis torque of the present state."""
+        """Jacobian, tcp pose and twist in the base frame, and Coriolis torque of the present state."""
         mujoco.mj_jacSite(self._model, self._data, self._linear_jacobian, self._angular_jacobian, self._site)
-        np.copyto(self._jacobian, self._jacobian_part)
+        if self._at_origin:
+            np.copyto(self._jacobian, self._jacobian_part)
+        else:
+            self._turn_into_base()
         np.dot(self._jacobian, self._dq, out=self._twist)
         mujoco.mju_mat2Quat(self._wxyz, self._rotation)
         self._xyzw[:3] = self._wxyz[1:]
         self._xyzw[3] = self._wxyz[0]
         np.subtract(self._coriolis_and_gravity, self._gravity_compensation, out=self._bias)
 
+    def _turn_into_base(self) -> None:
+        """Jacobian and tcp pose from world into base axes."""
+        base, rotation = self.world_T_base, self._data.site_xmat[self._site].reshape(3, 3)
+        base_R_world = base[:3, :3].T
+        np.dot(base_R_world, self._jacobian_part[:3], out=self._jacobian[:3])
+        np.dot(base_R_world, self._jacobian_part[3:], out=self._jacobian[3:])
+        np.dot(base_R_world, self._data.site_xpos[self._site] - base[:3, 3], out=self._position)
+        np.dot(base_R_world, rotation, out=self._rotation.reshape(3, 3))
+
     def _weight(self) -> Array:
-        """(6,) wrench of the held object's weight, at and in the tcp frame (the sensor holds against it)."""
-        tcp_R_base = self._rotation.reshape(3, 3).T
-        weight = tcp_R_base @ (self._model.body_mass[self._stick] * self._model.opt.gravity)
-        lever = tcp_R_base @ (self._data.xipos[self._stick] - self._data.site_xpos[self._mount])
+        """(6,) wrench of the weight behind the sensor, at and in the tcp frame (the sensor holds against
+        it). What the fingers hold without belonging to the hand is felt, as by a real sensor."""
+        tcp_R_world = self._data.site_xmat[self._site].reshape(3, 3).T
+        weight = tcp_R_world @ (self._model.body_subtreemass[self._carried] * self._model.opt.gravity)
+        centre = self._data.subtree_com[self._carried]
+        lever = tcp_R_world @ (centre - self._data.site_xpos[self._mount])
         return np.concatenate([weight, np.cross(lever, weight)])
+
+
+def base_pose(model: mujoco.MjModel, arm: str) -> Array:
+    """world_T_base (4x4) of an arm, as the model has it."""
+    base = model.body(f"{arm}/link0").id
+    rotation = np.zeros(9)
+    mujoco.mju_quat2Mat(rotation, model.body_quat[base])
+    world_T_base = np.eye(4)
+    world_T_base[:3, :3] = rotation.reshape(3, 3)
+    world_T_base[:3, 3] = model.body_pos[base]
+    return world_T_base

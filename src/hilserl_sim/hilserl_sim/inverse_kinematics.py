@@ -26,7 +26,7 @@ class InverseKinematics:
         self._site = model.site(f"{arm}/tcp").id
         self._jacobian = np.zeros((6, model.nv))
 
-    def solve(self, base_T_tcp: Array, posture: Array = panda.HOME) -> Array:
+    def solve(self, world_T_tcp: Array, posture: Array = panda.HOME) -> Array:
         """(7,) joint positions that put the tcp there, inside the joint limits.
 
         Raises:
@@ -34,7 +34,7 @@ class InverseKinematics:
         """
         q = np.array(posture, float)
         for _ in range(ITERATIONS):
-            error, jacobian = self._error(q, base_T_tcp)
+            error, jacobian = self._error(q, world_T_tcp)
             if np.abs(error).max() < TOLERANCE:
                 return q
             inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + DAMPING**2 * np.eye(6))
@@ -42,17 +42,17 @@ class InverseKinematics:
             step = inverse @ error + lean
             q += step * min(1.0, MAX_STEP / max(np.abs(step).max(), 1e-12))
             q = np.clip(q, panda.JOINT_LOWER + 0.02, panda.JOINT_UPPER - 0.02)
-        position = np.round(base_T_tcp[:3, 3], 3).tolist()
+        position = np.round(world_T_tcp[:3, 3], 3).tolist()
         raise ValueError(f"inverse kinematics: tcp position {position} is out of reach")
 
-    def _error(self, q: Array, base_T_tcp: Array) -> tuple[Array, Array]:
-        """(6,) pose error in base axes, and the (6, 7) Jacobian."""
+    def _error(self, q: Array, world_T_tcp: Array) -> tuple[Array, Array]:
+        """(6,) pose error in world axes, and the (6, 7) Jacobian."""
         data = self._data
         data.qpos[self._q0 : self._q0 + panda.JOINTS] = q
         mujoco.mj_kinematics(self._model, data)
         mujoco.mj_comPos(self._model, data)
         mujoco.mj_jacSite(self._model, data, self._jacobian[:3], self._jacobian[3:], self._site)
         rotation = data.site_xmat[self._site].reshape(3, 3)
-        turn = Rotation.from_matrix(base_T_tcp[:3, :3] @ rotation.T).as_rotvec()
-        error = np.concatenate([base_T_tcp[:3, 3] - data.site_xpos[self._site], turn])
+        turn = Rotation.from_matrix(world_T_tcp[:3, :3] @ rotation.T).as_rotvec()
+        error = np.concatenate([world_T_tcp[:3, 3] - data.site_xpos[self._site], turn])
         return error, self._jacobian[:, self._v0 : self._v0 + panda.JOINTS].copy()

@@ -6,47 +6,63 @@ from __future__ import annotations
 import threading
 import time
 
+from hilserl_sim.command import Command, GripperGoal
 from hilserl_sim.world import SimulationFault, SimWorld
-from hilserl_task.frames import Array
 
 MAX_CATCH_UP_S = 0.05  # a longer delay is dropped, not made up for
 TICK_S = 0.001
 
 
 class Lockstep:
-    """One control period for every complete set of targets that carries the present stamp."""
+    """One control period for every complete set of commands that carries the present stamp: a target of
+    every arm, and a gripper command of every gripper that moves."""
 
     def __init__(self, world: SimWorld) -> None:
         self._world = world
-        self._targets: dict[str, Array] = {}
+        self._moving = {name for name, arm in world.arms.items() if arm.gripper.moves}
+        self._targets: dict[str, Command] = {}
+        self._grippers: dict[str, GripperGoal] = {}
 
-    def offer(self, arm: str, base_T_target: Array, stamp_ns: int) -> bool:
-        """Takes a 4x4 target. False, and nothing happens, when it is not stamped with the present time."""
+    def offer(self, arm: str, command: Command, stamp_ns: int) -> bool:
+        """Takes a command. False, and nothing happens, when it is not stamped with the present time."""
         if stamp_ns != self._world.stamp_ns:
             return False
-        self._targets[arm] = base_T_target
+        self._targets[arm] = command
+        return True
+
+    def offer_gripper(self, arm: str, goal: GripperGoal, stamp_ns: int) -> bool:
+        """The same for a gripper. One that does not move needs none, and whatever it is told is fine."""
+        if arm not in self._moving:
+            return True
+        if stamp_ns != self._world.stamp_ns:
+            return False
+        self._grippers[arm] = goal
         return True
 
     def step(self) -> bool:
-        """Advances when the targets of all arms are there. False while one is missing.
+        """Advances when everything is there. False while something is missing.
 
         Raises:
             SimulationFault: the physics diverged.
             ValueError: the law refused a target.
         """
         world = self._world
-        if len(self._targets) < len(world.arms):
+        if len(self._targets) < len(world.arms) or len(self._grippers) < len(self._moving):
             return False
         targets, self._targets = self._targets, {}
-        for name, target in targets.items():
-            if not world.set_target(target, world.stamp_ns, name):
-                raise ValueError(f"target of '{name}' refused by the control law: {target.tolist()}")
+        grippers, self._grippers = self._grippers, {}
+        for name, command in targets.items():
+            if not world.command(command, world.stamp_ns, name):
+                raise ValueError(f"target of '{name}' refused by the control law: {command}")
+        for name, goal in grippers.items():
+            world.set_gripper(goal.position, goal.max_effort, name)
         world.advance(world.task.cycles_per_step)
         return True
 
     def clear(self) -> None:
-        """Forgets targets; after a reset."""
+        """Forgets commands; after a reset."""
         self._targets.clear()
+        self._grippers.clear()
 
 
 class Realtime:

@@ -76,6 +76,12 @@ LINKS = (
 HAND_MASS, HAND_COM, HAND_INERTIA = 0.73, (-0.01, 0, 0.03), (0.001, 0.0025, 0.0017)
 FINGER_MASS, FINGER_INERTIA = 0.015, (2.375e-6, 2.375e-6, 7.5e-7)
 FINGER_BASE_Z = 0.0584  # m, finger body in the hand frame
+FINGER_STROKE = 0.04  # m each (Franka hand data sheet: 80 mm between the fingers)
+# Moving fingers: coupled like the real hand's, driven by a force-limited position servo.
+FINGER_ARMATURE, FINGER_DAMPING = 0.1, 10.0  # kg, N s/m
+SERVO_STIFFNESS, SERVO_DAMPING = 8000.0, 200.0  # N/m and N s/m of the opening's half
+GRASP_FORCE = 70.0  # N, largest continuous force of the Franka hand (data sheet)
+PAD_FRICTION = "1.2 0.02 0.001"  # rubber tips; torsional friction is that of a pad, not of a point
 
 
 def _numbers(values: object) -> str:
@@ -103,12 +109,29 @@ def materials(prefix: str = "") -> str:
     )
 
 
-def actuators(prefix: str = "") -> str:
-    """Seven torque motors, for `<actuator>`."""
-    return "".join(
+def actuators(prefix: str = "", moving_fingers: bool = False) -> str:
+    """Seven torque motors, and a servo for moving fingers, for `<actuator>`."""
+    motors = "".join(
         f'<motor name="{prefix}motor{i + 1}" joint="{prefix}joint{i + 1}" '
         f'ctrlrange="{-limit:g} {limit:g}" ctrllimited="true"/>'
         for i, limit in enumerate(EFFORT_LIMITS)
+    )
+    servo = (
+        f'<position name="{prefix}gripper" tendon="{prefix}opening" kp="{SERVO_STIFFNESS:g}" '
+        f'kv="{SERVO_DAMPING:g}" ctrlrange="0 {FINGER_STROKE:g}" '
+        f'forcelimited="true" forcerange="{-GRASP_FORCE:g} {GRASP_FORCE:g}"/>'
+    )
+    return motors + servo * moving_fingers
+
+
+def couplings(prefix: str = "") -> str:
+    """What makes moving fingers one gripper: `<tendon>` and `<equality>` elements of the model."""
+    joints = [f"{prefix}finger_joint{i}" for i in (1, 2)]
+    tendon = "".join(f'<joint joint="{joint}" coef="0.5"/>' for joint in joints)
+    return (
+        f'<tendon><fixed name="{prefix}opening">{tendon}</fixed></tendon>'
+        f'<equality><joint joint1="{joints[0]}" joint2="{joints[1]}" '
+        'solimp="0.95 0.99 0.001" solref="0.005 1"/></equality>'
     )
 
 
@@ -117,17 +140,34 @@ def _inertial(mass: float, com: object, inertia: object) -> str:
     return f'<inertial mass="{mass:.10g}" pos="{_numbers(com)}" {kind}="{_numbers(inertia)}"/>'
 
 
-def _hand(prefix: str, opening: float, in_hand: str) -> str:
-    """Hand with both fingers fixed at `opening` [m, from the middle plane] and the tcp site."""
-    fingers = "".join(
-        f'<body name="{prefix}{side}finger" pos="0 {sign * opening:.6g} {FINGER_BASE_Z}" '
+def _finger(prefix: str, number: int, opening: float, moving: bool) -> str:
+    """One finger; its own y axis points away from the other one. Fixed at `opening`, or sliding and solid."""
+    side, sign = (("left_", 1), ("right_", -1))[number - 1]
+    joint, touch = "", ""
+    if moving:
+        joint = (
+            f'<joint name="{prefix}finger_joint{number}" type="slide" axis="0 1 0" limited="true" '
+            f'range="0 {FINGER_STROKE:g}" armature="{FINGER_ARMATURE:g}" damping="{FINGER_DAMPING:g}"/>'
+        )
+        touch = (
+            f'<geom name="{prefix}{side}pad" class="{prefix}panda" type="box" pos="0 0.0045 0.034" '
+            f'size="0.0095 0.0045 0.018" contype="1" conaffinity="1" condim="4" '
+            f'friction="{PAD_FRICTION}" solref="0.004 1" solimp="0.95 0.99 0.0005" material="{prefix}black"/>'
+        )
+    place = 0.0 if moving else sign * opening
+    return (
+        f'<body name="{prefix}{side}finger" pos="0 {place:.6g} {FINGER_BASE_Z}" '
         f'quat="{"1 0 0 0" if sign > 0 else "0 0 0 1"}" gravcomp="1">'
-        f"{_inertial(FINGER_MASS, (0, 0, 0), FINGER_INERTIA)}"
+        f"{_inertial(FINGER_MASS, (0, 0, 0), FINGER_INERTIA)}{joint}"
         + _box("0 0.013 0.008", "0.0105 0.012 0.008", "grey").format(p=prefix)
-        + _box("0 0.0045 0.034", "0.0095 0.0045 0.018", "black").format(p=prefix)
+        + (touch or _box("0 0.0045 0.034", "0.0095 0.0045 0.018", "black").format(p=prefix))
         + "</body>"
-        for side, sign in (("left_", 1), ("right_", -1))
     )
+
+
+def _hand(prefix: str, opening: float, in_hand: str, moving: bool) -> str:
+    """Hand with its fingers fixed at `opening` [m, from the middle plane] or moving, and the tcp site."""
+    fingers = "".join(_finger(prefix, number, opening, moving) for number in (1, 2))
     return (
         f'<body name="{prefix}hand" pos="0 0 0.107" quat="0.9238795325 0 0 -0.3826834324" gravcomp="1">'
         f"{_inertial(HAND_MASS, HAND_COM, HAND_INERTIA)}"
@@ -143,6 +183,7 @@ def body(
     quaternion_wxyz: tuple[float, float, float, float] = (1, 0, 0, 0),
     finger_opening: float = 0.002,
     in_hand: str = "",
+    moving_fingers: bool = False,
 ) -> str:
     """The arm as one `<body>` element, to stand in `<worldbody>`.
 
@@ -151,12 +192,13 @@ def body(
         position, quaternion_wxyz: pose of the arm's base in the world, metres.
         finger_opening: distance of each finger pad from the middle plane of the hand, metres.
         in_hand: MJCF elements in the hand frame: held object, cameras.
+        moving_fingers: fingers slide and touch; needs `couplings` and the servo of `actuators`.
 
     Returns:
         MJCF text. Joints `<prefix>joint1..7`, site `<prefix>tcp`, all bodies gravity-compensated
         (the real arm does that itself).
     """
-    text = _hand(prefix, finger_opening, in_hand)
+    text = _hand(prefix, finger_opening, in_hand, moving_fingers)
     for i in range(JOINTS, 0, -1):
         link = LINKS[i - 1]
         text = (

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from hilserl_sim.ram_insertion_mjcf import scene_xml
-from hilserl_sim.scene import Truth
+from hilserl_sim.scene import Start, Truth
 from hilserl_task import Task, TaskError
 from hilserl_task.frames import Array, inverse
 
@@ -98,12 +98,16 @@ class RamInsertion:
         self._mount_centre = model.site_pos[self._mount].copy()
 
     def randomize(
-        self, model: mujoco.MjModel, rng: np.random.Generator, evaluation_board_moved: bool
-    ) -> dict[str, Array]:
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        rng: np.random.Generator,
+        board_moved: bool,
+    ) -> dict[str, Start]:
         """Draws grasp, board and start pose. Always the same number of draws: seeds stay comparable."""
         reset, evaluation = self._task.reset, self._task.evaluation
         grasp, x, y, z, yaw, board_x, board_y, board_yaw = rng.uniform(-1.0, 1.0, 8)
-        moved = float(evaluation_board_moved)
+        moved = float(board_moved)
         self._place_board(
             model,
             moved * board_x * evaluation.board_translation_range_m[0],
@@ -116,7 +120,7 @@ class RamInsertion:
         board_T_start[:3, 3] += offset
         turn = Rotation.from_euler("z", yaw * reset.yaw_range_rad).as_matrix()
         board_T_start[:3, :3] = turn @ board_T_start[:3, :3]
-        return {self._arm: self._base_T_board @ board_T_start}
+        return {self._arm: Start(self._base_T_board @ board_T_start)}
 
     def truth(self, data: mujoco.MjData) -> Truth:
         """Inserted to within the tolerance of the full depth, and inside the slot sideways."""

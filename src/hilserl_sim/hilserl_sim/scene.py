@@ -29,6 +29,19 @@ class Truth:
     base_T_board: Array
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where an arm begins an episode.
+
+    Attributes:
+        base_T_tcp: 4x4.
+        gripper: opening, 0 closed .. 1 open.
+    """
+
+    base_T_tcp: Array
+    gripper: float = 0.0
+
+
 class Scene(Protocol):
     """One task's scene. `__init__(task)` raises TaskError when the task's numbers do not fit it."""
 
@@ -41,9 +54,14 @@ class Scene(Protocol):
         """Looks up what `randomize` and `truth` need in the compiled model."""
 
     def randomize(
-        self, model: mujoco.MjModel, rng: np.random.Generator, evaluation_board_moved: bool
-    ) -> dict[str, Array]:
-        """Draws one episode into the model. Returns base_T_start (4x4) of every arm."""
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        rng: np.random.Generator,
+        board_moved: bool,
+    ) -> dict[str, Start]:
+        """Draws one episode: fixed things into the model, loose ones into the freshly reset data. Returns
+        the start of every arm."""
 
     def truth(self, data: mujoco.MjData) -> Truth:
         """Truth of the present state. Call after positions were computed."""

@@ -35,7 +35,7 @@ class SensorPublisher:
         """Truth first: who answers an observation finds it there."""
         self._truth.publish(_truth_message(snapshot, self._task.arms[0].base_frame, episode))
         for arm in self._task.arms:
-            self._grippers[arm.name].publish(_gripper_message(snapshot, arm.name, arm.gripper.position))
+            self._grippers[arm.name].publish(_gripper_message(snapshot, arm.name))
             self._states[arm.name].publish(_state_message(snapshot, arm.name, arm.base_frame))
 
     def publish_images(self, stamp_ns: int, pictures: dict[str, NDArray[np.uint8]]) -> None:
@@ -71,10 +71,13 @@ def _state_message(snapshot: Snapshot, arm: str, base_frame: str) -> CartesianCo
     )
 
 
-def _gripper_message(snapshot: Snapshot, arm: str, position: float) -> JointState:
+def _gripper_message(snapshot: Snapshot, arm: str) -> JointState:
     """Gripper opening, 0 closed to 1 open."""
     return JointState(
-        header=codec.header(snapshot.stamp_ns), name=[f"{arm}_gripper"], position=[position], velocity=[0.0]
+        header=codec.header(snapshot.stamp_ns),
+        name=[f"{arm}_gripper"],
+        position=[snapshot.measured[arm].gripper],
+        velocity=[0.0],
     )
 
 

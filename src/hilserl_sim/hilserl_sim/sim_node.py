@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import mujoco
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Pose, PoseStamped
+from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionServer
 
 from hilserl_msgs.action import Reset
-from hilserl_msgs.msg import CartesianTarget
+from hilserl_msgs.msg import CartesianTarget, GripperCommand
 from hilserl_ros import codec, qos, topics
 from hilserl_ros.node import ERROR, OK, WARN, HilserlNode, run
+from hilserl_sim.command import Command, command_from_message, gripper_goal
 from hilserl_sim.pacing import Lockstep, Realtime
 from hilserl_sim.sensor_publisher import SensorPublisher
 from hilserl_sim.snapshot import take_snapshot
@@ -64,15 +66,13 @@ class SimNode(HilserlNode):
 
     def _subscribe_targets(self, arm: str) -> None:
         def on_target(message: CartesianTarget) -> None:
-            if message.mode == CartesianTarget.MODE_POSE:
-                self._on_pose(arm, message.header.stamp, message.pose)
-            else:
-                self._refuse(
-                    f"target of '{arm}' has mode {message.mode}; the simulated arm knows MODE_POSE (0)"
-                )
+            self._on_command(arm, message.header.stamp, lambda: command_from_message(message))
 
         def on_pose(message: PoseStamped) -> None:
-            self._on_pose(arm, message.header.stamp, message.pose)
+            self._on_command(arm, message.header.stamp, lambda: Command(codec.matrix_from_pose(message.pose)))
+
+        def on_gripper(message: GripperCommand) -> None:
+            self._on_gripper(arm, message)
 
         self.create_subscription(
             CartesianTarget, topics.controller_target(arm), on_target, qos.CONTROLLER_TARGET
@@ -83,6 +83,7 @@ class SimNode(HilserlNode):
             on_pose,
             qos.FOREIGN_COMMAND,
         )
+        self.create_subscription(GripperCommand, topics.gripper_command(arm), on_gripper, qos.GRIPPER_COMMAND)
 
     def _start_realtime(self) -> None:
         self._realtime = Realtime(self._world)
@@ -96,21 +97,37 @@ class SimNode(HilserlNode):
 
     # -- targets --------------------------------------------------------------------------------------
 
-    def _on_pose(self, arm: str, stamp: Time, pose: Pose) -> None:
+    def _on_command(self, arm: str, stamp: Time, read: Callable[[], Command]) -> None:
         try:
-            base_T_target = codec.matrix_from_pose(pose)
+            command = read()
         except ValueError as error:
             self._refuse(f"target of '{arm}': {error}", ERROR)
             return
-        if self._lockstep is not None:
-            self._step(self._lockstep, arm, codec.ns_from_stamp(stamp), base_T_target)
+        stamp_ns = codec.ns_from_stamp(stamp)
+        if self._lockstep is None:
+            self._follow(arm, stamp_ns, command)
+        elif self._lockstep.offer(arm, command, stamp_ns):
+            self._step(self._lockstep)
         else:
-            self._follow(arm, codec.ns_from_stamp(stamp), base_T_target)
-
-    def _step(self, lockstep: Lockstep, arm: str, stamp_ns: int, base_T_target: Any) -> None:
-        if not lockstep.offer(arm, base_T_target, stamp_ns):
             self._refuse(f"target of '{arm}' ignored: not stamped with the present time", target_ns=stamp_ns)
+
+    def _on_gripper(self, arm: str, message: GripperCommand) -> None:
+        try:
+            goal = gripper_goal(message)
+        except ValueError as error:
+            self._refuse(f"command of '{arm}': {error}", ERROR)
             return
+        stamp_ns = codec.ns_from_stamp(message.header.stamp)
+        if self._realtime is not None:
+            with self._realtime.lock:
+                self._world.set_gripper(goal.position, goal.max_effort, arm)
+        elif self._lockstep is not None and self._lockstep.offer_gripper(arm, goal, stamp_ns):
+            self._step(self._lockstep)
+        else:
+            text = f"gripper command of '{arm}' ignored: not stamped with the present time"
+            self._refuse(text, command_ns=stamp_ns)
+
+    def _step(self, lockstep: Lockstep) -> None:
         try:
             moved = lockstep.step()
         except ValueError as error:
@@ -121,15 +138,13 @@ class SimNode(HilserlNode):
             if moved:
                 self._report_all(self._world.stamp_ns)
 
-    def _follow(self, arm: str, stamp_ns: int, base_T_target: Any) -> None:
+    def _follow(self, arm: str, stamp_ns: int, command: Command) -> None:
         """Realtime: the law counts the target's age from the target's own stamp, on the simulated clock."""
         assert self._realtime is not None
         with self._realtime.lock:
             age_ns = self._now_ns() - stamp_ns
             reason = self._why_not(arm, stamp_ns, age_ns * 1e-9)
-            accepted = not reason and self._world.set_target(
-                base_T_target, self._world.stamp_ns - age_ns, arm
-            )
+            accepted = not reason and self._world.command(command, self._world.stamp_ns - age_ns, arm)
         if reason:
             self._refuse(f"target of '{arm}' ignored: {reason}", age_s=f"{age_ns * 1e-9:.2f}")
         elif not accepted:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from hilserl_sim.arm import Measurement, SimArm
 from hilserl_sim.cameras import Cameras
+from hilserl_sim.command import Command
 from hilserl_sim.inverse_kinematics import InverseKinematics
-from hilserl_sim.scene import Truth
+from hilserl_sim.scene import Start, Truth
 from hilserl_sim.scenes import make_scene
 from hilserl_task import Task
 from hilserl_task.frames import Array
@@ -57,7 +58,7 @@ class SimWorld:
         self._cycle_ns = round(1e9 / rate)
         self._rate = rate
         self._stamp_ns = self._episode_start_ns = START_NS
-        self._only_arm = next(iter(self.arms.values()))
+        self._first_arm = next(iter(self.arms.values()))
         self.reset(np.random.default_rng(0))
 
     @property
@@ -65,36 +66,43 @@ class SimWorld:
         """Simulated time, nanoseconds; never goes back."""
         return self._stamp_ns
 
-    def reset(self, rng: np.random.Generator, evaluation_board_moved: bool = False) -> None:
+    def reset(self, rng: np.random.Generator, board_moved: bool = False) -> None:
         """Draws an episode, puts every arm at its start pose and lets it settle there.
 
         Raises:
             ValueError: a start pose is out of the arm's reach.
         """
         mujoco.mj_resetData(self.model, self.data)
-        starts = self._scene.randomize(self.model, rng, evaluation_board_moved)
-        for name, base_T_start in starts.items():
-            self._place_arm(name, base_T_start)
+        starts = self._scene.randomize(self.model, self.data, rng, board_moved)
+        for name, start in starts.items():
+            self._place_arm(name, start)
         mujoco.mj_forward(self.model, self.data)
         self._episode_start_ns = self._stamp_ns
         for name, arm in self.arms.items():
             arm.reset(0.0)
-            arm.set_target(starts[name], 0.0)
+            arm.command(Command(starts[name].base_T_tcp), 0.0)
         self.advance(round(SETTLE_S * self._rate))
 
     def set_target(self, base_T_target: Array, stamp_ns: int | None = None, arm: str | None = None) -> bool:
-        """Hands a 4x4 target to an arm's law.
+        """Hands a 4x4 target to an arm's law; `command` with a pose alone."""
+        return self.command(Command(base_T_target), stamp_ns, arm)
+
+    def command(self, command: Command, stamp_ns: int | None = None, arm: str | None = None) -> bool:
+        """Hands a command to an arm's law.
 
         Args:
-            stamp_ns: simulated time the target's age is counted from; None: now.
+            stamp_ns: simulated time the command's age is counted from; None: now.
             arm: name; None: the first arm.
 
         Returns:
-            False when the law refuses the target (not finite, not a pose).
+            False when the law refuses the command (not finite, not a pose).
         """
         since_start = (self._stamp_ns if stamp_ns is None else stamp_ns) - self._episode_start_ns
-        host = self._only_arm if arm is None else self.arms[arm]
-        return host.set_target(base_T_target, since_start * 1e-9)
+        return self._arm(arm).command(command, since_start * 1e-9)
+
+    def set_gripper(self, position: float, max_effort: float = 0.0, arm: str | None = None) -> None:
+        """Where the gripper of an arm (None: the first) shall go: 0 closed .. 1 open, with so many N."""
+        self._arm(arm).gripper.command(position, max_effort)
 
     def advance(self, cycles: int) -> None:
         """Runs controller and physics for a number of controller cycles.
@@ -122,7 +130,7 @@ class SimWorld:
 
     def measure(self, arm: str | None = None) -> Measurement:
         """Sensors of an arm (None: the first) at the present stamp."""
-        return (self._only_arm if arm is None else self.arms[arm]).measure()
+        return self._arm(arm).measure()
 
     def copy_state(self, data: mujoco.MjData) -> None:
         """Copies the whole state into another MjData of the same model."""
@@ -162,7 +170,11 @@ class SimWorld:
             self._cameras = Cameras(self.model, self.task)
         return self._cameras
 
-    def _place_arm(self, name: str, base_T_start: Array) -> None:
+    def _arm(self, name: str | None) -> SimArm:
+        return self._first_arm if name is None else self.arms[name]
+
+    def _place_arm(self, name: str, start: Start) -> None:
         address = int(self.model.joint(f"{name}/joint1").qposadr[0])
-        q = self._kinematics[name].solve(base_T_start)
+        q = self._kinematics[name].solve(self.arms[name].world_T_base @ start.base_T_tcp)
         self.data.qpos[address : address + len(q)] = q
+        self.arms[name].gripper.reset(start.gripper)

@@ -45,7 +45,7 @@ def run_episode(
 ) -> int | None:
     """Resets, then acts. Steps until success, or None when the episode's length is not enough."""
     rng = np.random.default_rng(seed)
-    world.reset(rng, evaluation_board_moved=moved)
+    world.reset(rng, board_moved=moved)
     for step in range(world.task.episode.max_steps):
         action = act(world, rng, noise_m)
         world.set_target(target_pose(world.measure().base_T_tcp, action, world.task.arms[0].action))

@@ -4,13 +4,14 @@ import time
 import numpy as np
 import pytest
 
+from hilserl_sim.command import Command
 from hilserl_sim.pacing import MAX_CATCH_UP_S, Lockstep, Realtime
 from hilserl_sim.world import SimulationFault, SimWorld
 
 
 def test_lockstep_takes_only_the_present_stamp(world):
     world.reset(np.random.default_rng(0))
-    lockstep, stamp, pose = Lockstep(world), world.stamp_ns, world.measure().base_T_tcp
+    lockstep, stamp, pose = Lockstep(world), world.stamp_ns, Command(world.measure().base_T_tcp)
     assert not lockstep.offer("arm", pose, stamp - 1)
     assert not lockstep.step()
     assert world.stamp_ns == stamp

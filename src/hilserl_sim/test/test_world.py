@@ -138,7 +138,7 @@ def test_board_moves_only_when_asked(world):
         world.reset(np.random.default_rng(seed))
         nominal.append(world.truth().base_T_board)
     assert (nominal[0] == nominal[1]).all()
-    world.reset(np.random.default_rng(0), evaluation_board_moved=True)
+    world.reset(np.random.default_rng(0), board_moved=True)
     assert np.abs(world.truth().base_T_board - nominal[0]).max() > 0.005
 
 
