@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Buttons of the input device. Edges count, levels do not: a button held across two steps is one event."""
+"""Buttons of the person. Edges count, levels do not: a button held across two steps is one event."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ class Event(IntEnum):
 # Index in sensor_msgs/Joy.buttons. A two-button SpaceMouse has the first two, larger ones and gamepads all.
 BUTTON_EVENTS = (Event.SUCCESS, Event.DISCARD, Event.FAILURE)
 SUCCESS_BUTTON = BUTTON_EVENTS.index(Event.SUCCESS)
+GRIPPER_BUTTON = len(BUTTON_EVENTS)
 
 
 class Buttons:
-    """Turns Joy messages into events, one a step.
+    """Turns Joy messages into events, one a step, and into the wish to toggle the gripper.
 
     Levels survive the end of an episode on purpose: a button still held then is not a new press.
+
+    Attributes:
+        toggle: the gripper shall change; two presses before it could are none.
     """
 
     def __init__(self) -> None:
+        self.toggle = False
         self._levels: tuple[bool, ...] = ()
-        self._pending: list[Event] = []
+        self._pending: set[Event] = set()
 
     @property
     def success_pressed(self) -> bool:
@@ -40,10 +45,20 @@ class Buttons:
         """Takes the levels of one Joy message; devices with more buttons than we know are fine."""
         now = tuple(bool(level) for level in levels)
         before = self._levels + (False,) * max(0, len(now) - len(self._levels))
-        for pressed, was_pressed, event in zip(now, before, BUTTON_EVENTS, strict=False):
-            if pressed and not was_pressed and event not in self._pending:
-                self._pending.append(event)
+        for index, (pressed, was_pressed) in enumerate(zip(now, before, strict=False)):
+            if pressed and not was_pressed:
+                self._edge(index)
         self._levels = now
+
+    def _edge(self, index: int) -> None:
+        if index < len(BUTTON_EVENTS):
+            self.press(BUTTON_EVENTS[index])
+        elif index == GRIPPER_BUTTON:
+            self.toggle = not self.toggle
+
+    def press(self, event: Event) -> None:
+        """An edge without a level, as from a window; the same event twice in a step is one."""
+        self._pending.add(event)
 
     def release(self) -> None:
         """The device fell silent: no button counts as held."""
@@ -54,3 +69,8 @@ class Buttons:
         event = max(self._pending, default=Event.NONE)
         self._pending.clear()
         return event
+
+    def forget(self) -> None:
+        """Drops what was pressed and not yet taken."""
+        self._pending.clear()
+        self.toggle = False

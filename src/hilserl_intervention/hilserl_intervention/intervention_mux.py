@@ -7,13 +7,18 @@ ros2 run hilserl_intervention intervention_mux --ros-args -p task:=ram_insertion
 from __future__ import annotations
 
 import time
+from functools import partial
+from typing import Any
 
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TwistStamped
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from sensor_msgs.msg import Joy
 from std_srvs.srv import SetBool
 
-from hilserl_intervention.mux import Decision, Mux, Observed, Source, Wish
+from hilserl_intervention.buttons import Event
+from hilserl_intervention.decision import Decision, Observed, Source, Wish
+from hilserl_intervention.mux import Mux
 from hilserl_msgs.msg import (
     Action,
     CartesianTarget,
@@ -22,6 +27,7 @@ from hilserl_msgs.msg import (
     InterventionState,
     Observation,
 )
+from hilserl_msgs.srv import OperatorEvent
 from hilserl_ros import codec, qos, topics
 from hilserl_ros.node import WARN, HilserlNode, run
 from hilserl_task.frames import Array
@@ -44,13 +50,17 @@ class InterventionMux(HilserlNode):
         self._present = bool(self.declare_parameter("operator_enabled", interventions).value)
         self._lockstep = self.task.pacing == "lockstep"
         self._answered = self._lockstep and self._present and self.task.operator.kind == "scripted"
+        # Where the person pays, the buttons are listened to in every phase.
+        self._judged = self._present or self.task.reward.source == "human"
         self._mux = Mux(self.task, self._answered, self._warn)
         self._mux.enabled = self._present
         self._last_wish_ns = 0
+        self._commanded: list[float | None] = [None] * len(self.task.arms)
+        # One event at a time, whatever executor a container runs this node in: events keep their order.
+        self._events = MutuallyExclusiveCallbackGroup()
         self._make_publishers()
         self._make_subscriptions()
-        self.create_service(SetBool, topics.SET_ENABLED, self._set_enabled)
-        self.create_service(SetBool, topics.SET_INTERVENTION, self._set_intervention)
+        self._make_services()
         self._command_grippers()
 
     def _make_publishers(self) -> None:
@@ -68,20 +78,30 @@ class InterventionMux(HilserlNode):
         ]
 
     def _make_subscriptions(self) -> None:
-        """All callbacks share rclpy's default group, which is mutually exclusive: events keep their order."""
-        self.create_subscription(Observation, topics.OBSERVATION, self._on_observation, qos.OBSERVATION)
-        self.create_subscription(Action, topics.POLICY_ACTION, self._on_policy_action, qos.POLICY_ACTION)
-        if self._present:
-            self.create_subscription(TwistStamped, topics.TWIST, self._on_twist, qos.TELEOP)
-            self.create_subscription(Joy, topics.JOY, self._on_joy, qos.TELEOP)
-        self.create_subscription(EpisodeSummary, topics.EPISODE, self._on_episode_end, qos.EPISODE)
+        subscribe = partial(self.create_subscription, callback_group=self._events)
+        subscribe(Observation, topics.OBSERVATION, self._on_observation, qos.OBSERVATION)
+        subscribe(Action, topics.POLICY_ACTION, self._on_policy_action, qos.POLICY_ACTION)
+        for arm in self._mux.devices:
+            if self._present:
+                subscribe(TwistStamped, topics.twist(arm), partial(self._on_twist, arm), qos.TELEOP)
+            if self._judged:
+                subscribe(Joy, topics.joy(arm), partial(self._on_joy, arm), qos.TELEOP)
+        subscribe(EpisodeSummary, topics.EPISODE, self._on_episode_end, qos.EPISODE)
         if not self._lockstep:
-            self.create_timer(self.task.period_s, self._watch_silence)
+            self.create_timer(self.task.period_s, self._watch_silence, callback_group=self._events)
+
+    def _make_services(self) -> None:
+        serve: Any = partial(self.create_service, callback_group=self._events)
+        serve(SetBool, topics.SET_ENABLED, self._set_enabled)
+        serve(SetBool, topics.SET_INTERVENTION, self._set_intervention)
+        serve(OperatorEvent, topics.OPERATOR_EVENT, self._operator_event)
 
     def _command_grippers(self) -> None:
-        """A fixed gripper gets its one command, latched, at start."""
-        for arm, publisher in zip(self.task.arms, self._grippers, strict=True):
-            publisher.publish(GripperCommand(position=arm.gripper.position))
+        """Latched and once a change: a fixed gripper gets its one command at start."""
+        for number, position in enumerate(self._mux.gripper_positions):
+            if position is not None and position != self._commanded[number]:
+                self._grippers[number].publish(GripperCommand(position=position))
+                self._commanded[number] = position
 
     # --- input ---------------------------------------------------------------------------------
 
@@ -95,8 +115,10 @@ class InterventionMux(HilserlNode):
             self._warn(f"observation: {len(poses)} arms, must be {len(self.task.arms)} as in the task")
             return
         stamp_ns = codec.ns_from_stamp(message.header.stamp)
-        observed = Observed(message.episode, message.step, stamp_ns, poses)
+        openings = tuple(float(arm.gripper_position) for arm in message.arms)
+        observed = Observed(message.episode, message.step, stamp_ns, poses, openings)
         self._mux.observe(observed, stamp_ns if self._answered else time.monotonic_ns())
+        self._command_grippers()
         self._decide()
 
     def _on_policy_action(self, message: Action) -> None:
@@ -106,18 +128,19 @@ class InterventionMux(HilserlNode):
         self._mux.wish(Wish(message.episode, message.step, values, message.policy_version, stamp_ns))
         self._decide()
 
-    def _on_twist(self, message: TwistStamped) -> None:
+    def _on_twist(self, arm: str | None, message: TwistStamped) -> None:
         linear, angular = message.twist.linear, message.twist.angular
         deflection = (linear.x, linear.y, linear.z, angular.x, angular.y, angular.z)
-        self._mux.stick(self._device_stamp(message.header.stamp), deflection)
+        self._mux.stick(self._device_stamp(message.header.stamp), deflection, arm)
         self._decide()
 
-    def _on_joy(self, message: Joy) -> None:
-        self._mux.joy(self._device_stamp(message.header.stamp), list(message.buttons))
+    def _on_joy(self, arm: str | None, message: Joy) -> None:
+        self._mux.joy(self._device_stamp(message.header.stamp), list(message.buttons), arm)
         self._decide()
 
-    def _on_episode_end(self, _: EpisodeSummary) -> None:
+    def _on_episode_end(self, message: EpisodeSummary) -> None:
         """Between episodes the policy may be silent: the robot side moves the arm to its next start."""
+        self._mux.end_episode(message.episode)
         self._last_wish_ns = 0
 
     def _device_stamp(self, stamp: Time) -> int:
@@ -146,6 +169,7 @@ class InterventionMux(HilserlNode):
                 episode=decision.observed.episode,
                 step=decision.observed.step,
                 source=int(decision.source),
+                arm_sources=[int(source) for source in decision.arm_sources],
                 values=codec.floats32(decision.values),
                 policy_values=codec.floats32(decision.policy_values),
                 policy_version=decision.policy_version,
@@ -153,9 +177,10 @@ class InterventionMux(HilserlNode):
                 success_pressed=decision.success_pressed,
             )
         )
+        self._command_grippers()
         if decision.base_T_target:
             self._publish_targets(decision.base_T_target, stamp_ns)
-        self._publish_state(decision.source)
+        self._publish_state(decision.source, decision.arm_sources)
 
     def _publish_targets(self, poses: tuple[Array, ...], stamp_ns: int) -> None:
         for arm, publisher, base_T_target in zip(self.task.arms, self._targets, poses, strict=True):
@@ -167,13 +192,14 @@ class InterventionMux(HilserlNode):
                 )
             )
 
-    def _publish_state(self, source: Source) -> None:
+    def _publish_state(self, source: Source, arm_sources: tuple[Source, ...]) -> None:
         observed = self._mux.observed
         state = InterventionState(
             enabled=self._mux.enabled,
             active=source is Source.HUMAN,
             forced=self._mux.forced,
             source=int(source),
+            arm_sources=[int(each) for each in arm_sources],
         )
         if observed is not None:
             state.header = codec.header(observed.stamp_ns)
@@ -190,7 +216,7 @@ class InterventionMux(HilserlNode):
         self._warn("policy is silent; holding the pose")
         if self._mux.fresh(self._clock_ns()):  # an old pose would pull the arm back to it
             self._publish_targets(observed.base_T_tcp, self._clock_ns())
-        self._publish_state(Source.HOLD)
+        self._publish_state(Source.HOLD, (Source.HOLD,) * len(self.task.arms))
 
     # --- services ------------------------------------------------------------------------------
 
@@ -213,6 +239,22 @@ class InterventionMux(HilserlNode):
             True,
             "person" if request.data else "policy unless the stick moves",
         )
+        return response
+
+    def _operator_event(
+        self, request: OperatorEvent.Request, response: OperatorEvent.Response
+    ) -> OperatorEvent.Response:
+        """A button in a window. It counts for the next step, once, as an edge of a device's button does."""
+        names = {event.value: event.name.lower() for event in Event if event is not Event.NONE}
+        name = names.get(request.event)
+        response.accepted = name is not None and self._mux.press(Event(request.event))
+        if name is None:
+            known = ", ".join(f"{number} {text}" for number, text in names.items())
+            response.message = f"event: {request.event} must be one of {known}"
+        else:
+            response.message = (
+                f"{name} taken" if response.accepted else f"{name} ignored: no episode is running"
+            )
         return response
 
     def _warn(self, text: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides, once per observation, whether policy, person or nobody moves the arm. No ROS in here.
+"""Decides, once per observation, whether policy, person or nobody moves each arm. No ROS in here.
 
 A decision needs the observation it is about and the policy's wish for exactly that observation; with a
 person who answers every observation (scripted, lockstep) also the stick and buttons of that observation.
@@ -14,83 +14,45 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hilserl_intervention.buttons import Buttons, Event
+from hilserl_intervention.decision import Decision, Observed, Source, Wish, overall
+from hilserl_intervention.device import NS_PER_S, Device, device_arms
 from hilserl_task import Task
-from hilserl_task.action_codec import action_from_stick, check_action, target_pose
+from hilserl_task.action_codec import action_from_stick, check_action, stick_axes, target_pose
+from hilserl_task.action_layout import TWIST_VALUES, ArmValues
 from hilserl_task.frames import Array
+from hilserl_task.gripper import STAY, THRESHOLD, GripperState
 
-ARM_ACTION = 6
-NS_PER_S = 1e9
 # An observation answered within two periods is normal; from an older one nothing moves.
 FRESH_PERIODS = 2.0
 
 
-class Source(IntEnum):
-    """Who decided; values as in hilserl_msgs/Action."""
+@dataclass
+class _Arm:
+    """What the mux knows of an arm: its place in the action, who may move it, and its learned gripper."""
 
-    POLICY = 0
-    HUMAN = 1
-    HOLD = 2
-
-
-@dataclass(frozen=True)
-class Observed:
-    """The part of an observation a decision needs; one 4x4 pose an arm."""
-
-    episode: int
-    step: int
-    stamp_ns: int
-    base_T_tcp: tuple[Array, ...]
+    place: ArmValues
+    devices: tuple[Device, ...]
+    gripper: GripperState | None = None
 
     @property
-    def key(self) -> tuple[int, int]:
-        """(episode, step)."""
-        return self.episode, self.step
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the policy asks for; the stamp is that of the observation it answers, 0 when unknown."""
-
-    episode: int
-    step: int
-    values: tuple[float, ...]
-    policy_version: int = 0
-    stamp_ns: int = 0
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """(episode, step)."""
-        return self.episode, self.step
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What is executed.
-
-    Attributes:
-        values: normalized action in the tcp frame, as executed and as stored.
-        policy_values: what the policy asked for; zeros when that was unusable.
-        base_T_target: one 4x4 pose an arm; empty: no new target, the controller's stale-target rule holds.
-    """
-
-    observed: Observed
-    source: Source
-    values: Array
-    policy_values: Array
-    policy_version: int
-    event: Event
-    success_pressed: bool
-    base_T_target: tuple[Array, ...]
+    def stick(self) -> Array:
+        """Deflection (6,) of the first device that is out of its dead-band."""
+        deflected = (device.stick for device in self.devices if device.stick.any())
+        return next(deflected, np.zeros(TWIST_VALUES))
 
 
 class Mux:
     """The decision core.
+
+    Attributes:
+        enabled: people may take over. Their buttons count all the same, except the gripper's.
+        forced: the person has all arms even with a neutral stick.
+        running: an episode is under way, as far as observations and the actor's summaries tell.
 
     Args:
         task: validated task.
@@ -104,16 +66,35 @@ class Mux:
         self._realtime = task.pacing == "realtime"
         self.enabled = True
         self.forced = False
-        self.human_active = False
-        self._buttons = Buttons()
+        self.running = False
+        self._devices = {arm: Device(task.operator, warn) for arm in device_arms(task)}
+        self._window = Buttons()
+        places = zip(task.action_layout.arms, task.arms, strict=True)
+        self._arms = [_Arm(place, self._moving(arm.name)) for place, arm in places]
         self._observed: Observed | None = None
         self._past: deque[Observed] = deque(maxlen=task.episode.max_steps + 1)  # realtime, this episode
         self._wish: Wish | None = None
         self._decided: tuple[int, int] | None = None
-        self._stick = np.zeros(ARM_ACTION)
-        self._stick_ns: int | None = None
-        self._joy_ns: int | None = None
-        self._deflected_ns: int | None = None
+        self._ended: int | None = None  # the running episode, once the actor has closed it
+
+    def _moving(self, arm: str) -> tuple[Device, ...]:
+        """Devices that move an arm, its own first; the one without an arm moves the first arm."""
+        first = arm == self._task.arms[0].name
+        wanted = (arm, None) if first else (arm,)
+        return tuple(self._devices[name] for name in wanted if name in self._devices)
+
+    @property
+    def devices(self) -> tuple[str | None, ...]:
+        """Devices to listen to, each by the arm it moves; None: the one without an arm."""
+        return tuple(self._devices)
+
+    @property
+    def gripper_positions(self) -> tuple[float | None, ...]:
+        """Commanded position of every arm's gripper, 0 closed .. 1 open; None: not known yet."""
+        return tuple(
+            arm.gripper.position if arm.gripper else None if spec.gripper.learned else spec.gripper.position
+            for arm, spec in zip(self._arms, self._task.arms, strict=True)
+        )
 
     @property
     def observed(self) -> Observed | None:
@@ -138,17 +119,27 @@ class Mux:
             self._begin(observed, device_ns)
         elif self._realtime:
             self._past.append(known)
-        self._observed = observed
+        self._observed, self.running = observed, observed.episode != self._ended
 
     def _begin(self, observed: Observed, device_ns: int) -> None:
-        """Forgets what belongs to the episode before."""
+        """Forgets what belongs to the episode before; grippers are as an episode starts with them.
+
+        A mux that is started in the middle of an episode takes the grippers as they are, or it would open a
+        hand that holds something.
+        """
         self._past.clear()
-        self._decided = None
+        self._decided = self._ended = None
         wish = self._wish
         if wish is not None and (wish.key != observed.key or 0 < wish.stamp_ns < observed.stamp_ns):
             self._wish = None
-        if self._joy_ns is not None and self._joy_ns < device_ns:
-            self._buttons.take_event()  # a press while nothing ran does not end what begins now
+        self._window.forget()
+        for device in self._devices.values():
+            device.begin_episode(device_ns)
+        for arm, spec, opening in zip(self._arms, self._task.arms, observed.openings, strict=True):
+            if spec.gripper.learned:
+                arm.gripper = GripperState.at_start(spec.gripper)
+                if observed.step > 0:
+                    arm.gripper.is_open = opening >= THRESHOLD
 
     def wish(self, wish: Wish) -> None:
         """Takes the policy's wish. One for an observation that was answered is refused."""
@@ -164,21 +155,26 @@ class Mux:
             return False
         return wish.stamp_ns <= self._observed.stamp_ns
 
-    def stick(self, stamp_ns: int, deflection: ArrayLike) -> None:
-        """Takes a stick reading (6,), unit range; an unusable one counts as neutral."""
-        try:
-            self._stick = check_action(deflection, ARM_ACTION)
-        except ValueError as error:
-            self._warn(f"stick: {error}")
-            self._stick = np.zeros(ARM_ACTION)
-        self._stick_ns = stamp_ns
-        if np.abs(self._stick).max() > self._task.operator.deadband:
-            self._deflected_ns = stamp_ns
+    def stick(self, stamp_ns: int, deflection: ArrayLike, arm: str | None = None) -> None:
+        """Takes a stick reading (6,), unit range, of the device that moves `arm` (None: the one without)."""
+        self._devices[arm].push(stamp_ns, deflection)
 
-    def joy(self, stamp_ns: int, levels: list[int]) -> None:
+    def joy(self, stamp_ns: int, levels: list[int], arm: str | None = None) -> None:
         """Takes button levels."""
-        self._buttons.update(levels)
-        self._joy_ns = stamp_ns
+        self._devices[arm].press(stamp_ns, levels)
+
+    def press(self, event: Event) -> bool:
+        """Takes an event from a window instead of a device; False when no episode runs that it could end."""
+        if not self.running or event is Event.NONE:
+            return False
+        self._window.press(event)
+        return True
+
+    def end_episode(self, episode: int) -> None:
+        """The actor closed an episode: what is pressed from now on ends nothing."""
+        if self._observed is not None and self._observed.episode == episode:
+            self._ended, self.running = episode, False
+            self._window.forget()
 
     def fresh(self, clock_ns: int) -> bool:
         """Whether the newest observation still tells where the arm is: in lockstep always, the world waits.
@@ -207,80 +203,102 @@ class Mux:
                 return None
             self._warn(f"policy action is late: {wish.key} while {observed.key} is known; not moving")
             return self._stand_still(past, wish, device_ns)
-        if self._answered and not (self._stick_ns == self._joy_ns == observed.stamp_ns):
+        if self._answered and not all(d.answered(observed.stamp_ns) for d in self._devices.values()):
             return None
         if not self.fresh(clock_ns):
             age_s = (clock_ns - observed.stamp_ns) / NS_PER_S
             self._warn(f"observation is stale; not moving: {age_s:.2f} s old when the policy answered")
             return self._stand_still(observed, wish, device_ns)
-        self._forget_silent_device(device_ns)
+        self._forget_silent_devices(device_ns)
         policy_values = self._usable(wish)
-        source, values = self._choose(observed, policy_values, device_ns)
-        return self._decision(observed, wish, policy_values, source, values, self._targets(observed, values))
+        sources = self._choose(policy_values, device_ns)
+        values = self._values(observed, sources, policy_values)
+        return self._decision(observed, wish, policy_values, sources, values, self._targets(observed, values))
 
     def _stand_still(self, observed: Observed, wish: Wish, device_ns: int) -> Decision:
         """An answer without a movement: any target would be made of an old pose."""
-        self._forget_silent_device(device_ns)
-        return self._decision(
-            observed, wish, self._usable(wish), Source.HOLD, np.zeros(self._task.action_dim), ()
-        )
+        self._forget_silent_devices(device_ns)
+        hold = (Source.HOLD,) * len(self._task.arms)
+        return self._decision(observed, wish, self._usable(wish), hold, np.zeros(self._task.action_dim), ())
 
     def _decision(
         self,
         observed: Observed,
         wish: Wish,
         policy_values: Array | None,
-        source: Source,
+        sources: tuple[Source, ...],
         values: Array,
         targets: tuple[Array, ...],
     ) -> Decision:
         self._decided, self._wish = wish.key, None
-        self.human_active = source is Source.HUMAN
+        pressed = [*(device.buttons for device in self._devices.values()), self._window]
         return Decision(
             observed=observed,
-            source=source,
+            source=overall(sources),
+            arm_sources=sources,
             values=values,
             policy_values=np.zeros(self._task.action_dim) if policy_values is None else policy_values,
             policy_version=wish.policy_version,
-            event=self._buttons.take_event(),
-            success_pressed=self._buttons.success_pressed,
+            event=max(buttons.take_event() for buttons in pressed),
+            success_pressed=any(buttons.success_pressed for buttons in pressed),
             base_T_target=targets,
         )
 
-    def _choose(
-        self, observed: Observed, policy_values: Array | None, device_ns: int
-    ) -> tuple[Source, Array]:
-        """A person who is let in and holds the stick comes first, then the policy, then standing still."""
-        if self.enabled and (self.forced or self._person_acts(device_ns)):
-            values = np.zeros(self._task.action_dim)
-            # One stick moves the first arm; the other stands still meanwhile.
-            values[:ARM_ACTION] = action_from_stick(
-                observed.base_T_tcp[0], self._stick, self._task.operator.frame
-            )
-            return Source.HUMAN, values
-        if policy_values is None:
-            return Source.HOLD, np.zeros(self._task.action_dim)
-        return Source.POLICY, policy_values
+    # --- who moves which arm ---------------------------------------------------------------------------
 
-    def _person_acts(self, device_ns: int) -> bool:
-        """The stick is out of its dead-band, or was so within the hold time."""
-        if self._deflected_ns is None:
-            return False
-        if np.abs(self._stick).max() > self._task.operator.deadband:
-            return True
-        return (
-            self._task.operator.hold_s > 0
-            and device_ns - self._deflected_ns <= self._task.operator.hold_s * NS_PER_S
+    def _choose(self, policy_values: Array | None, device_ns: int) -> tuple[Source, ...]:
+        """A person who is let in comes first, then the policy, then standing still; one source an arm."""
+        rest = Source.HOLD if policy_values is None else Source.POLICY
+        acts = [self.enabled and (self.forced or self._person_acts(arm, device_ns)) for arm in self._arms]
+        lost = [self.enabled and any(device.lost for device in arm.devices) for arm in self._arms]
+        if self._task.operator.takeover == "both":
+            acts, lost = [any(acts)] * len(acts), [any(lost)] * len(lost)
+        for arm in self._arms:
+            for device in arm.devices:
+                device.steers = self.enabled and device.moved(device_ns)
+                if not self.enabled:
+                    device.buttons.toggle = False
+        return tuple(
+            Source.HUMAN if person else Source.HOLD if gone else rest
+            for person, gone in zip(acts, lost, strict=True)
         )
 
-    def _forget_silent_device(self, device_ns: int) -> None:
-        """A device that fell silent (unplugged, dead driver) must not go on steering."""
-        limit = self._task.operator.timeout_s * NS_PER_S
-        if self._stick_ns is not None and device_ns - self._stick_ns > limit:
-            self._stick, self._stick_ns, self._deflected_ns = np.zeros(ARM_ACTION), None, None
-        if self._joy_ns is not None and device_ns - self._joy_ns > limit:
-            self._buttons.release()
-            self._joy_ns = None
+    def _person_acts(self, arm: _Arm, device_ns: int) -> bool:
+        """The device moves, or its gripper button was pressed (as in the original's wrappers)."""
+        return any(device.moved(device_ns) for device in arm.devices) or self._toggles(arm)
+
+    def _toggles(self, arm: _Arm) -> bool:
+        """A press waits until the gripper may change again."""
+        if arm.gripper is None or self._observed is None or arm.gripper.rests(self._observed.stamp_ns):
+            return False
+        return sum(device.buttons.toggle for device in arm.devices) % 2 == 1
+
+    def _values(self, observed: Observed, sources: tuple[Source, ...], policy_values: Array | None) -> Array:
+        """The executed action. Grippers that are told to change change here, and nowhere else."""
+        values = np.zeros(self._task.action_dim)
+        for number, (arm, source) in enumerate(zip(self._arms, sources, strict=True)):
+            if source is Source.HUMAN:
+                tcp_R_stick = stick_axes(self._task, observed.base_T_tcp[number])
+                values[arm.place.twist] = action_from_stick(tcp_R_stick, arm.stick)
+            elif source is Source.POLICY and policy_values is not None:
+                values[arm.place.all] = policy_values[arm.place.all]
+            if arm.gripper is not None:
+                asked = self._gripper_value(arm, source, values)
+                values[arm.place.gripper] = arm.gripper.execute(asked, observed.stamp_ns)
+        return values
+
+    def _gripper_value(self, arm: _Arm, source: Source, values: Array) -> float:
+        """A person's toggle, the policy's command, or stay: the state persists."""
+        assert arm.gripper is not None
+        if source is Source.HUMAN and self._toggles(arm):
+            for device in arm.devices:
+                device.buttons.toggle = False
+            return arm.gripper.toggling_value()
+        return float(values[arm.place.gripper]) if source is Source.POLICY else STAY
+
+    def _forget_silent_devices(self, device_ns: int) -> None:
+        for device in self._devices.values():
+            device.forget_if_silent(device_ns)
 
     def _usable(self, wish: Wish) -> Array | None:
         """The policy's action, or None with a warning."""
@@ -292,8 +310,7 @@ class Mux:
 
     def _targets(self, observed: Observed, values: Array) -> tuple[Array, ...]:
         """The only place where an action becomes a pose in the base frame."""
-        arms = zip(self._task.arms, observed.base_T_tcp, strict=True)
+        arms = zip(self._task.arms, self._arms, observed.base_T_tcp, strict=True)
         return tuple(
-            target_pose(base_T_tcp, values[ARM_ACTION * i : ARM_ACTION * (i + 1)], arm.action)
-            for i, (arm, base_T_tcp) in enumerate(arms)
+            target_pose(base_T_tcp, values[arm.place.twist], spec.action) for spec, arm, base_T_tcp in arms
         )

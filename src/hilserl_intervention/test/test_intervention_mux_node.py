@@ -26,13 +26,13 @@ STAMP = 1_000_000_000
 BASE_T_TCP = np.array([[1.0, 0, 0, 0.5], [0, -1, 0, 0], [0, 0, -1, 0.2], [0, 0, 0, 1]])
 
 
-def observation(step, stamp=STAMP):
+def observation(step, stamp=STAMP, episode=1):
     arm = ArmState(name="arm", pose=codec.pose_from_matrix(BASE_T_TCP))
-    return Observation(header=codec.header(stamp), episode=1, step=step, arms=[arm])
+    return Observation(header=codec.header(stamp), episode=episode, step=step, arms=[arm])
 
 
-def wish(step, values=(1.0, 0, 0, 0, 0, 0)):
-    return Action(episode=1, step=step, values=list(values), policy_version=3)
+def wish(step, values=(1.0, 0, 0, 0, 0, 0), episode=1):
+    return Action(episode=episode, step=step, values=list(values), policy_version=3)
 
 
 class Scene:
@@ -86,6 +86,9 @@ def test_lockstep_waits_for_the_scripted_person_then_answers_once():
         assert (executed.episode, executed.step, executed.source) == (1, 0, Action.SOURCE_HUMAN)
         assert executed.event == Action.EVENT_SUCCESS
         assert executed.success_pressed
+        assert list(executed.arm_sources) == [Action.SOURCE_HUMAN]
+        graph.spin_until(lambda: scene.mux_said, what="intervention state")
+        assert list(scene.mux_said[-1].arm_sources) == [Action.SOURCE_HUMAN]
         np.testing.assert_allclose(executed.values, [0, -0.5, 0, 0, 0, 0], atol=1e-6)
         np.testing.assert_allclose(executed.policy_values, [1, 0, 0, 0, 0, 0])
         np.testing.assert_allclose(target.pose.position.y, 0.005, atol=1e-9)
@@ -126,7 +129,7 @@ def test_lockstep_a_dead_driver_stops_steering():
     with RosGraph(task=TASK, overrides=["operator.kind=spacenav"]) as graph:
         scene = Scene(graph)
         scene.person(1.0)
-        graph.spin_until(lambda: scene.mux._mux._deflected_ns, what="the push")
+        graph.spin_until(lambda: scene.mux._mux._devices[None].deflected_ns, what="the push")
         scene.observation.publish(observation(0))
         scene.policy.publish(wish(0))
         graph.spin_until(lambda: scene.executed, what="executed action")
@@ -135,7 +138,12 @@ def test_lockstep_a_dead_driver_stops_steering():
         scene.observation.publish(observation(1))
         scene.policy.publish(wish(1))
         graph.spin_until(lambda: len(scene.executed) == 2, what="second executed action")
-        assert scene.executed[1].source == Action.SOURCE_POLICY
+        assert scene.executed[1].source == Action.SOURCE_HOLD
+        np.testing.assert_allclose(codec.matrix_from_pose(scene.targets[1].pose), BASE_T_TCP, atol=1e-9)
+        scene.observation.publish(observation(0, STAMP + 1, episode=2))
+        scene.policy.publish(wish(0, episode=2))
+        graph.spin_until(lambda: len(scene.executed) == 3, what="executed action of the next episode")
+        assert scene.executed[2].source == Action.SOURCE_POLICY
 
 
 def test_nan_action_holds_the_pose():

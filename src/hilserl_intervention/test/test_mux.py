@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from hilserl_intervention.buttons import Buttons, Event
-from hilserl_intervention.mux import Mux, Observed, Source, Wish
+from hilserl_intervention.decision import Observed, Source, Wish
+from hilserl_intervention.mux import Mux
 from hilserl_task import load_task
 
 TASK = load_task(str(Path(__file__).resolve().parents[3] / "config/tasks/ram_insertion.yaml"))
@@ -29,7 +30,7 @@ def pose(vector=(0.5, 0.0, 0.2, 3.0, 0.0, 0.3)):
 
 
 def observed(step=0, episode=1, stamp=STAMP, base_T_tcp=None):
-    return Observed(episode, step, stamp, (pose() if base_T_tcp is None else base_T_tcp,))
+    return Observed(episode, step, stamp, (pose() if base_T_tcp is None else base_T_tcp,), (0.0,))
 
 
 def make(answered=False, task=TASK):
