@@ -137,7 +137,7 @@ def test_lockstep_a_dead_driver_stops_steering():
         graph.spin_for(scene.mux.task.operator.timeout_s + 0.1)
         scene.observation.publish(observation(1))
         scene.policy.publish(wish(1))
-        graph.spin_until(lambda: len(scene.executed) == 2, what="second executed action")
+        graph.spin_until(lambda: len(scene.targets) == 2, what="second target")
         assert scene.executed[1].source == Action.SOURCE_HOLD
         np.testing.assert_allclose(codec.matrix_from_pose(scene.targets[1].pose), BASE_T_TCP, atol=1e-9)
         scene.observation.publish(observation(0, STAMP + 1, episode=2))
