@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from hilserl_task.errors import TaskError
 from hilserl_task.schema import Task
+from hilserl_task.spaces import state_names
 
 
 def config_folders() -> list[Path]:
@@ -82,9 +83,24 @@ def load_task(name_or_path: str, overrides: Iterable[str] = ()) -> Task:
         if override:
             _apply_override(data, override)
     try:
-        return Task.model_validate(data)
+        task = Task.model_validate(data)
     except ValidationError as error:
         raise TaskError(_explain(path, error)) from error
+    _check_gates(path, task)
+    return task
+
+
+def _check_gates(path: Path, task: Task) -> None:
+    """Gates of the reward name entries of the state, which the schema does not know."""
+    if task.reward.gates:
+        known = state_names(task)
+        for number, gate in enumerate(task.reward.gates):
+            if gate.entry not in known:
+                close = difflib.get_close_matches(gate.entry, known, n=1)
+                hint = f"did you mean '{close[0]}'?" if close else f"known entries: {', '.join(known)}"
+                raise TaskError(
+                    f"task file {path}: reward.gates.{number}.entry: '{gate.entry}' is not in the state; {hint}"
+                )
 
 
 def _apply_override(data: Any, override: str) -> None:

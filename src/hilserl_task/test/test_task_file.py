@@ -67,6 +67,20 @@ def test_bad_value_names_key_rule_and_value(override, words):
             ["arm 'arm'", "target_timeout_s: 0.1", "period_s (0.1 s)"],
         ),
         (["period_s=0.5"], ["target_timeout_s: 0.5", "longer than period_s (0.5 s)", "e.g. 2.5"]),
+        (["reward.gates=[{entry: arm/start_position_z_m}]"], ["reward.gates.0", "minimum: 0.04"]),
+        (
+            ["reward.gates=[{entry: arm/start_position_z_m, minimum: 2, maximum: 1}]"],
+            ["reward.gates.0", "below maximum"],
+        ),
+        (
+            ["reward.gates=[{entry: arm/start_position_z, minimum: 0.04}]"],
+            ["reward.gates.0.entry", "did you mean 'arm/start_position_z_m'"],
+        ),
+        (["reward.classes=[a, b, c]"], ["reward", "success_class or by flip_between"]),
+        (["reward.classes=[a, b]", "reward.success_class=c"], ["success_class", "'c' is not one"]),
+        (["reward.success_class=c"], ["success_class", "'c' is not one"]),
+        (["reward.classes=[a, b, c]", "reward.flip_between=[a, a]"], ["flip_between", "different"]),
+        (["reward.classes=[a, a]", "reward.success_class=a"], ["classes", "different names"]),
         (["reward.cameras=[wrist_1, wrist_1]"], ["reward.cameras", "must differ"]),
         (
             ["learner.profile=original", "learner.store_images=true"],
