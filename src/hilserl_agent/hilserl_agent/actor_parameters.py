@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hilserl_agent.episode_book import Rules
 from hilserl_ros.node import HilserlNode
-from hilserl_task import TaskError
+from hilserl_task import Task, TaskError
 
 _ACTOR_ID = re.compile(r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$")  # becomes part of a topic name in the log
 
@@ -24,6 +24,7 @@ class ActorParameters:
         evaluation: resets move the board.
         deterministic: evaluate with the policy's mode.
         episodes: stop after so many that were not discarded; 0 is never.
+        first_trial: evaluate: the trials before are done already.
         actor_id: under which the learner counts, namespace included.
         learner_namespace: where the learner lives; empty: here.
         timeout_s, peer_timeout_s, policy_timeout_s: without progress, a complete graph, a policy.
@@ -37,6 +38,7 @@ class ActorParameters:
     evaluation: bool
     deterministic: bool
     episodes: int
+    first_trial: int
     actor_id: str
     learner_namespace: str
     timeout_s: float
@@ -57,25 +59,30 @@ def read_parameters(node: HilserlNode) -> ActorParameters:
     phase: str = declare("phase", "train").value
     use_reward: bool = declare("use_reward", True).value
     episodes: int = declare("episodes", 0).value
+    first_trial: int = declare("first_trial", 0).value
     actor_id: str = declare("actor_id", "actor").value
     if phase not in ("train", "evaluate", "teleop"):
         raise TaskError(f"phase: '{phase}' must be train, evaluate or teleop; example: train")
     if episodes < 0:
         raise TaskError(f"episodes: {episodes} must not be negative; example: 50")
+    if first_trial < 0:
+        raise TaskError(f"first_trial: {first_trial} must not be negative; example: 0")
     if phase == "train" and not use_reward:
         raise TaskError("use_reward: false goes with phase teleop only; training needs a reward")
     if not _ACTOR_ID.match(actor_id):
         raise TaskError(
             f"actor_id: '{actor_id}' must be letters, digits and _, or several with /; example: left"
         )
+    rules = _rules(task, demonstrating=phase == "teleop" and use_reward, use_reward=use_reward)
     board_moved = phase == "evaluate" and task.evaluation.board_moved
     return ActorParameters(
         phase=phase,
         counting="labels" if phase == "teleop" and not use_reward else phase,
-        use_reward=use_reward,
+        use_reward=rules.use_reward,
         evaluation=declare("evaluation", False).value or board_moved,
         deterministic=declare("deterministic", task.evaluation.deterministic).value,
         episodes=episodes or (task.evaluation.episodes if phase == "evaluate" else 0),
+        first_trial=first_trial,
         actor_id=f"{node.get_namespace()}/{actor_id}".strip("/").replace("//", "/"),
         learner_namespace=declare("learner_namespace", "").value,
         timeout_s=declare("observation_timeout_s", 5.0).value,
@@ -84,9 +91,16 @@ def read_parameters(node: HilserlNode) -> ActorParameters:
         policy_timeout_s=declare("policy_timeout_s", 300.0).value,
         lockstep=task.pacing == "lockstep",
         synchronous=phase == "train" and task.learner.updates == "synchronous",
-        rules=Rules(
-            max_steps=task.episode.max_steps,
-            use_reward=use_reward,
-            success_button=phase == "teleop" and use_reward,
-        ),
+        rules=rules,
+    )
+
+
+def _rules(task: Task, demonstrating: bool, use_reward: bool) -> Rules:
+    """What ends an episode; in a demonstration the task says who decides on success."""
+    gate = task.demonstrations
+    return Rules(
+        max_steps=task.episode.max_steps,
+        use_reward=use_reward and (gate.needs_classifier or not demonstrating),
+        reward_ends=gate.classifier_ends or not demonstrating,
+        success_button=demonstrating and gate.button_ends,
     )

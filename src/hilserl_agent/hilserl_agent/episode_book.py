@@ -93,12 +93,14 @@ class Rules:
     Attributes:
         max_steps: actions in an episode at most.
         use_reward: steps wait for a reward; false where no reward node runs (label collection).
+        reward_ends: the classifier's success ends the episode; false where a person alone decides.
         success_button: the operator's success button counts as success. False in training, where the
             classifier alone decides, and in label collection, where the button marks frames.
     """
 
     max_steps: int
     use_reward: bool = True
+    reward_ends: bool = True
     success_button: bool = False
 
 
@@ -169,7 +171,7 @@ class EpisodeBook:
 
     def _judge(self, step: int, success: bool, event: Event) -> tuple[bool, bool]:
         """Ends the episode where it ends; returns (terminated, truncated)."""
-        if success:
+        if success and self.rules.reward_ends:
             return self._end(Ending.REWARD, Outcome.SUCCESS, terminated=True)
         if event is Event.SUCCESS and self.rules.success_button:
             return self._end(Ending.OPERATOR, Outcome.SUCCESS, terminated=True)

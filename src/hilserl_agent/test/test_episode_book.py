@@ -133,3 +133,12 @@ def test_missing_names_what_a_step_waits_for():
     assert book.missing(0) == ["executed_action", "observation", "reward"]
     book.add_executed(0, executed(0))
     assert book.missing(0) == ["observation", "reward"]
+
+
+def test_where_a_person_decides_the_classifier_ends_nothing():
+    book = EpisodeBook(Rules(max_steps=5, reward_ends=False, success_button=True))
+    assert [step.last for step in play(book, 2, success=True)] == [False, False]
+    closed = book.add_executed(2, executed(2, event=Event.SUCCESS))
+    closed += book.add_frame(frame(3)) + book.add_reward(3, False)
+    assert [(step.terminated, step.reward) for step in closed] == [(True, 1.0)]
+    assert (book.ending, book.outcome) == (Ending.OPERATOR, Outcome.SUCCESS)

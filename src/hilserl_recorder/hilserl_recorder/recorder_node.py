@@ -107,7 +107,7 @@ class RecorderNode(HilserlNode):
         if broken is not None:
             self._discarded += 1
             self.diagnose(WARN, "an episode has gaps and is not kept", episode=broken[0], missing=broken[1])
-        self._publish_status()
+        self._say_status()
 
     # -- saving ---------------------------------------------------------------------------------------
 
@@ -159,9 +159,9 @@ class RecorderNode(HilserlNode):
 
     def _set_state(self, state: str, message: str) -> None:
         self._state, self._message = state, message
-        self._publish_status()
+        self._say_status()
 
-    def _publish_status(self) -> None:
+    def _say_status(self) -> None:
         self._status.publish(
             RecorderStatus(
                 header=codec.header(self.get_clock().now().nanoseconds),

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 import yaml
 from ament_index_python.packages import get_package_share_directory
-from rosbags.rosbag2 import Reader
+from mcap.reader import make_reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from sensor_msgs.msg import Image
 
 from hilserl_msgs.msg import Action, ArmState, EpisodeSummary, Observation, Reward
-from hilserl_ros import bags
+from hilserl_ros import bag_storage, bag_types
 from hilserl_ros.bags import (
     BagError,
     EpisodeBagWriter,
     check_fits,
     missing_parts,
+    read_bag,
     read_episode,
     read_episodes,
 )
@@ -30,6 +31,15 @@ from hilserl_task import Task, load_task
 
 STEPS = 4
 CAMERAS = ("wrist_1", "wrist_2")
+
+
+@pytest.fixture(params=bag_storage.LIBRARIES, autouse=True)
+def library(request, monkeypatch):
+    """Every test runs with each library that writes and reads bags."""
+    if not bag_storage.available(request.param):
+        pytest.skip(f"{request.param} is not installed here (it comes with ROS 2's binaries, not from PyPI)")
+    monkeypatch.setenv(bag_storage.CHOICE, request.param)
+    return request.param
 
 
 @pytest.fixture
@@ -113,13 +123,62 @@ def test_bag_follows_rosbag2_conventions(tmp_path, task):
     assert info["relative_file_paths"] == ["episode_0007.mcap"]
     assert info["message_count"] == len(list(messages()))
     assert info["duration"]["nanoseconds"] == 100_000_000 * STEPS
-    assert b"zstd" in (path / "episode_0007.mcap").read_bytes()
     share = Path(get_package_share_directory("hilserl_msgs")) / "msg"
-    with Reader(path) as reader:
-        for connection in reader.connections:
-            described = json.loads((share / f"{connection.msgtype.split('/')[-1]}.json").read_text())
-            hashes = {entry["type_name"]: entry["hash_string"] for entry in described["type_hashes"]}
-            assert connection.digest == hashes[connection.msgtype]
+    for topic in info["topics_with_message_count"]:
+        about = topic["topic_metadata"]
+        described = json.loads((share / f"{about['type'].split('/')[-1]}.json").read_text())
+        hashes = {entry["type_name"]: entry["hash_string"] for entry in described["type_hashes"]}
+        assert about["type_description_hash"] == hashes[about["type"]]
+
+
+def test_metadata_has_every_field_that_rosbag2_decodes(tmp_path, task):
+    """The keys and types of rosbag2_storage/yaml.hpp (Jazzy), which throws on a missing one."""
+    path = write(tmp_path / "episode_0007", task)
+    info = yaml.safe_load((path / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    kinds = {
+        "version": int, "storage_identifier": str, "duration": dict, "starting_time": dict,
+        "message_count": int, "topics_with_message_count": list, "compression_format": str,
+        "compression_mode": str, "relative_file_paths": list, "files": list, "custom_data": dict,
+        "ros_distro": str,
+    }  # fmt: skip
+    assert {key: type(info[key]) for key in kinds} == kinds
+    assert all(isinstance(value, str | int | float) for value in info["custom_data"].values())
+    assert set(info["files"][0]) == {"path", "starting_time", "duration", "message_count"}
+    for topic in info["topics_with_message_count"]:
+        (profile,) = topic["topic_metadata"]["offered_qos_profiles"]
+        assert set(profile) == {
+            "history", "depth", "reliability", "durability", "deadline", "lifespan", "liveliness",
+            "liveliness_lease_duration", "avoid_ros_namespace_conventions",
+        }  # fmt: skip
+        # This graph's subscribers are latched: a player that offers less would not reach them.
+        assert (profile["reliability"], profile["durability"]) == ("reliable", "transient_local")
+        assert profile["liveliness"] == "automatic"
+
+
+def test_the_file_is_an_mcap_file_for_mcaps_own_library(tmp_path, task):
+    """Foxglove's reference implementation: summary, schemas, chunk index, CRCs and messages."""
+    path = write(tmp_path / "episode_0007", task)
+    expected = {"/observation": STEPS + 1, "/reward": STEPS + 1, "/executed_action": STEPS, "/episode": 1}
+    with (path / "episode_0007.mcap").open("rb") as stream:
+        reader = make_reader(stream, validate_crcs=True)
+        assert reader.get_header().profile == "ros2"
+        summary = reader.get_summary()
+        topics = {channel.topic: channel for channel in summary.channels.values()}
+        counts = {
+            topic: summary.statistics.channel_message_counts[channel.id] for topic, channel in topics.items()
+        }
+        assert counts == expected
+        assert {channel.message_encoding for channel in topics.values()} == {"cdr"}
+        assert {chunk.compression for chunk in summary.chunk_indexes} == {"zstd"}
+        for channel in topics.values():
+            schema = summary.schemas[channel.schema_id]
+            assert schema.encoding == "ros2msg"
+            assert schema.name.startswith("hilserl_msgs/msg/")
+            assert b"std_msgs/Header header" in schema.data
+            assert "transient_local" in channel.metadata["offered_qos_profiles"]
+        stamps = [message.log_time for _, _, message in reader.iter_messages()]
+        assert stamps == sorted(stamps)
+        assert len(stamps) == sum(expected.values())
 
 
 @pytest.mark.parametrize(
@@ -146,9 +205,41 @@ def test_the_operators_verdict_is_a_reward(tmp_path, task):
     assert read_episode(path).rewards.tolist() == [0, 0, 0, 1]
 
 
+@pytest.mark.parametrize("gate", ["person", "both"])
+def test_where_a_person_decides_the_classifier_gives_no_reward(tmp_path, task, gate):
+    """Its false alarms before the button are not rewards, and no reward is needed at all."""
+    for name, rewarded in (("with", True), ("without", False)):
+        with EpisodeBagWriter(tmp_path / name, task, {"gate": gate}) as writer:
+            for topic, msg, stamp in messages(reason=EpisodeSummary.TERMINATION_OPERATOR):
+                if topic == "/reward":
+                    msg.success = True
+                if rewarded or topic != "/reward":
+                    writer.write(topic, msg, stamp)
+        assert read_episode(tmp_path / name).rewards.tolist() == [0, 0, 0, 1]
+
+
+def test_a_library_that_is_missing_or_unknown_is_named(monkeypatch):
+    for wrong in ("rosbag9", "rosbag2_py"):
+        monkeypatch.setenv(bag_storage.CHOICE, wrong)
+        monkeypatch.setattr(bag_storage, "available", lambda name: name == "rosbags")
+        with pytest.raises(BagError, match=f"{wrong} must be installed"):
+            bag_storage.library()
+
+
+def test_messages_that_are_lost_on_the_way_to_the_disk_are_noticed(tmp_path, task):
+    writer = EpisodeBagWriter(tmp_path / "e", task)
+    for topic, msg, stamp in messages():
+        writer.write(topic, msg, stamp)
+    writer._counts["/reward"] += 1
+    with pytest.raises(BagError, match="not writable: read back"):
+        writer.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_missing_parts_are_named():
     assert missing_parts(2, [0, 1, 2], [0, 1], [0, 1, 2]) == ""
     assert missing_parts(2, [0, 1, 2], [0, 1], [1, 2]) == ""  # the first observation needs no judgement
+    assert missing_parts(2, [0, 1, 2], [0, 1], None) == ""
     assert missing_parts(2, [0, 2], [0], [1]) == (
         "observation of steps [1]; executed_action of steps [1]; reward of steps [2]"
     )
@@ -239,7 +330,7 @@ def test_a_damaged_bag_is_named(tmp_path, task, damage):
         read_episodes(tmp_path)
 
 
-def test_a_bag_of_an_older_version_is_read_with_its_own_definitions(tmp_path, task):
+def test_a_bag_of_an_older_version_is_read_with_its_own_definitions(tmp_path, task, library, monkeypatch):
     """Reward without probability and model: the definitions in the bag decide, not the installed ones."""
     older = get_types_from_msg(
         "std_msgs/Header header\nuint32 episode\nuint32 step\nbool success\n", "hilserl_msgs/msg/Reward"
@@ -250,17 +341,23 @@ def test_a_bag_of_an_older_version_is_read_with_its_own_definitions(tmp_path, ta
         stamp=store.types["builtin_interfaces/msg/Time"](sec=0, nanosec=0), frame_id=""
     )
     path = tmp_path / "e"
+    monkeypatch.setenv(bag_storage.CHOICE, "rosbags")  # the other library writes installed types only
     with EpisodeBagWriter(path, task) as bag:
-        old_topic = bag._opened().add_connection("/reward", "hilserl_msgs/msg/Reward", typestore=store)
+        for topic, msg, stamp in messages():
+            if topic != "/reward":
+                bag.write(topic, msg, stamp)
+        library_writer = bag._opened()._writer
+        old_topic = library_writer.add_connection("/reward", "hilserl_msgs/msg/Reward", typestore=store)
         for topic, msg, stamp in messages():
             if topic == "/reward":
                 old = store.types["hilserl_msgs/msg/Reward"](
                     header=header, episode=3, step=msg.step, success=msg.success
                 )
-                bag._opened().write(old_topic, stamp, store.serialize_cdr(old, "hilserl_msgs/msg/Reward"))
-            else:
-                bag.write(topic, msg, stamp)
+                library_writer.write(old_topic, stamp, store.serialize_cdr(old, "hilserl_msgs/msg/Reward"))
+    monkeypatch.setenv(bag_storage.CHOICE, library)
     assert read_episode(path).rewards.tolist() == [0, 0, 0, 1]
+    (reward,) = {type(m.message) for m in read_bag(path).messages if m.kind == "reward"}
+    assert reward is Reward  # what an old bag says, in today's messages
 
 
 def test_a_picture_of_wrong_size_is_named(tmp_path, task):
@@ -323,4 +420,4 @@ def test_an_unwritable_place_is_named(task):
 
 
 def test_types_come_from_the_installed_message_files():
-    assert "hilserl_msgs/msg/Observation" in bags._typestore().fielddefs
+    assert "hilserl_msgs/msg/Observation" in bag_types.typestore().fielddefs

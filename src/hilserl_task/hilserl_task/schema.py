@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from hilserl_task.action_layout import ActionLayout
 from hilserl_task.camera_spec import DEVICE_ONLY, CameraSpec, check_cameras
+from hilserl_task.demonstration_spec import DemonstrationSpec
 from hilserl_task.device_spec import check_devices
 from hilserl_task.learner_spec import LEARNER_ONLY, LearnerSpec
 from hilserl_task.operator_spec import OperatorSpec
@@ -189,6 +190,7 @@ class Task(Section):
     scene: SceneSpec | None = None
     reward: RewardSpec = RewardSpec()
     operator: OperatorSpec = OperatorSpec()
+    demonstrations: DemonstrationSpec = DemonstrationSpec()
     learner: LearnerSpec = LearnerSpec()
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
