@@ -96,11 +96,18 @@ class InterventionMux(HilserlNode):
         serve(SetBool, topics.SET_INTERVENTION, self._set_intervention)
         serve(OperatorEvent, topics.OPERATOR_EVENT, self._operator_event)
 
-    def _command_grippers(self) -> None:
-        """Latched and once a change: a fixed gripper gets its one command at start."""
+    def _command_grippers(self, stamp_ns: int = 0) -> None:
+        """Latched and once a change: a fixed gripper gets its one command at start.
+
+        In lockstep the simulation waits in every step for the command of a gripper that moves, as it does
+        for the target, so a learned gripper gets it with the target and stamped like it.
+        """
         for number, position in enumerate(self._mux.gripper_positions):
-            if position is not None and position != self._commanded[number]:
-                self._grippers[number].publish(GripperCommand(position=position))
+            every_step = self._lockstep and self.task.arms[number].gripper.learned
+            due = stamp_ns > 0 if every_step else position != self._commanded[number]
+            if position is not None and due:
+                command = GripperCommand(header=codec.header(stamp_ns), position=position)
+                self._grippers[number].publish(command)
                 self._commanded[number] = position
 
     # --- input ---------------------------------------------------------------------------------
@@ -177,7 +184,7 @@ class InterventionMux(HilserlNode):
                 success_pressed=decision.success_pressed,
             )
         )
-        self._command_grippers()
+        self._command_grippers(stamp_ns)
         if decision.base_T_target:
             self._publish_targets(decision.base_T_target, stamp_ns)
         self._publish_state(decision.source, decision.arm_sources)
