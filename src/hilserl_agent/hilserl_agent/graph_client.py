@@ -120,7 +120,7 @@ class GraphClient:
             streams[topics.controller_target(arm.name)] = "intervention_mux"
             streams[topics.controller_state(arm.name)] = f"controller of arm '{arm.name}'"
         for camera in self._task.cameras:
-            streams[camera.topic] = f"camera '{camera.name}'"
+            streams[camera.input_topic] = f"camera '{camera.name}'"
         return streams
 
     def _goal_answered(self, handle: Any) -> None:

@@ -8,12 +8,14 @@ reset.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 # Sets kept, complete or not: parts come in any order, and a reset's own before the episode is announced.
 KEPT_SETS = 8
+# A stamp so far back is of a clock that was set, not of a part that was held up.
 CLOCK_JUMP_NS = 1_000_000_000
 
 
@@ -43,22 +45,48 @@ class SensorSet:
 
 
 class ExactMatcher:
-    """Lockstep: groups parts by equal stamps."""
+    """Lockstep: groups parts by equal stamps.
+
+    Attributes:
+        unmatched: by source, parts thrown away because the others of their moment never came.
+        late: by source, parts of a moment that was complete or thrown away already.
+    """
 
     def __init__(self, sources: Iterable[str]) -> None:
         self._sources = frozenset(sources)
         self._sets: dict[int, dict[str, Part]] = {}
+        self._over_ns = -1  # moments up to here are over
+        self.unmatched: Counter[str] = Counter()
+        self.late: Counter[str] = Counter()
 
     def add(self, source: str, stamp_ns: int, value: Any) -> SensorSet | None:
-        """Takes a part; the set it completes, if it does. Older sets can then no longer matter."""
+        """Takes a part; the set it completes, if it does. Older sets can then no longer matter.
+
+        A jump back by more than a second is believed: the simulation began anew, and the old moments must not
+        push the new ones out.
+        """
+        if stamp_ns < self._over_ns - CLOCK_JUMP_NS:
+            self._throw_away(max(self._sets, default=0))
+            self._over_ns = stamp_ns - 1
+        elif stamp_ns <= self._over_ns:
+            self.late[source] += 1
         parts = self._sets.setdefault(stamp_ns, {})
         parts[source] = Part(stamp_ns, value)
         if parts.keys() == self._sources:
-            self._sets = {stamp: others for stamp, others in self._sets.items() if stamp > stamp_ns}
+            del self._sets[stamp_ns]
+            self._throw_away(stamp_ns)
             return SensorSet(parts)
         while len(self._sets) > KEPT_SETS:
-            del self._sets[min(self._sets)]
+            self._throw_away(min(self._sets))
         return None
+
+    def _throw_away(self, until_ns: int) -> None:
+        """Forgets the incomplete sets of moments up to `until_ns`."""
+        for stamp in [stamp for stamp in self._sets if stamp <= until_ns]:
+            parts = self._sets.pop(stamp)
+            if stamp > self._over_ns:  # the others are counted as late
+                self.unmatched.update(parts.keys())
+        self._over_ns = max(self._over_ns, until_ns)
 
     def missing(self) -> list[str]:
         """Sources the newest incomplete set lacks; none if there is no incomplete set."""
@@ -128,7 +156,8 @@ class EpisodeCounter:
 
     Args:
         period_ns: lockstep: the world advances exactly this much a step, so a set with any other distance
-            is the end of a reset whose episode is not announced yet. None: realtime, any later set counts.
+            is the end of a reset whose episode is not announced yet. None: realtime, any later set counts,
+            and one after a clock was set back.
     """
 
     def __init__(self, period_ns: int | None) -> None:
@@ -172,10 +201,10 @@ class EpisodeCounter:
         return step
 
     def _fits(self, sensors: SensorSet) -> bool:
-        if self._episode is None or sensors.oldest_ns < self._not_before_ns:
+        if self._episode is None:
             return False
-        if self._step == 0:
-            return True
-        if self._period_ns is None:
-            return sensors.stamp_ns > self._last_ns
+        if self._step == 0:  # later the end of the reset says nothing: a clock may have been set since
+            return sensors.oldest_ns >= self._not_before_ns
+        if self._period_ns is None:  # a clock set back shall not silence the rest of the episode
+            return not self._last_ns - CLOCK_JUMP_NS < sensors.stamp_ns <= self._last_ns
         return sensors.stamp_ns == self._last_ns + self._period_ns

@@ -52,6 +52,7 @@ class Composer:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._starts: dict[str, Array] = {}
+        self._learned_grippers = {arm.name for arm in task.arms if arm.gripper.learned}
         self.gripper_positions = {arm.name: arm.gripper.position for arm in task.arms}
 
     def observation(self, step: Step) -> Observation:
@@ -62,7 +63,7 @@ class Composer:
         }
         if step.first:
             self._starts = {name: sample.base_T_tcp for name, sample in samples.items()}
-        pictures = [(camera.name, parts[camera.topic]) for camera in self._task.cameras]
+        pictures = [(camera.name, parts[camera.input_topic]) for camera in self._task.cameras]
         return Observation(
             header=codec.header(step.sensors.stamp_ns, self._task.arms[0].base_frame),
             episode=step.episode,
@@ -75,7 +76,13 @@ class Composer:
 
     def _proprioception(self, samples: dict[str, ArmSample]) -> NDArray[np.float32]:
         readings = [
-            ArmReading(sample.base_T_tcp, self._starts[name], sample.twist, sample.wrench)
+            ArmReading(
+                sample.base_T_tcp,
+                self._starts[name],
+                sample.twist,
+                sample.wrench,
+                self.gripper_positions[name] if name in self._learned_grippers else None,
+            )
             for name, sample in samples.items()
         ]
         return state_vector(readings)

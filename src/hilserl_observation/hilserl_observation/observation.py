@@ -12,15 +12,17 @@ from collections.abc import Callable
 import numpy as np
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.task import Future
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 
 from hilserl_msgs.msg import CartesianControllerState, Observation
 from hilserl_msgs.srv import BeginEpisode
 from hilserl_observation.assembler import EpisodeCounter, ExactMatcher, LatestMatcher, SensorSet
 from hilserl_observation.composer import ArmSample, Composer
-from hilserl_observation.pictures import prepared
+from hilserl_observation.source_watch import SourceWatch
 from hilserl_ros import codec, qos, topics
+from hilserl_ros.image_transport import rgb_from_any
 from hilserl_ros.node import ERROR, WARN, HilserlNode, run
+from hilserl_ros.pictures import prepared
 from hilserl_task import TaskError
 from hilserl_task.camera_spec import CameraSpec
 from hilserl_task.schema import ArmSpec
@@ -28,6 +30,7 @@ from hilserl_task.schema import ArmSpec
 # Nothing for so long where something is due: name what is missing.
 PATIENCE_S = 1.0
 WATCH_PERIOD_S = 0.25
+REPORT_PERIOD_S = 1.0
 
 
 class ObservationNode(HilserlNode):
@@ -43,10 +46,11 @@ class ObservationNode(HilserlNode):
             raise TaskError(f"begin_timeout_s: {self._timeout_s} must be above 0 s; example: 5.0")
         self._lockstep = self.task.pacing == "lockstep"
         self._counter = EpisodeCounter(round(self.task.period_s * 1e9) if self._lockstep else None)
-        sources = [camera.topic for camera in self.task.cameras]
+        sources = [camera.input_topic for camera in self.task.cameras]
         sources += [topics.controller_state(arm.name) for arm in self.task.arms]
         self._exact = ExactMatcher(sources)
         self._latest = LatestMatcher(sources, round(self.task.observation.max_age_s * 1e9))
+        self._watched = SourceWatch(sources, None if self._lockstep else PATIENCE_S)
         self._composer = Composer(self.task)
         self._begun: Future | None = None
         self._announced_at = self._heard_at = self._published_at = time.monotonic()
@@ -60,12 +64,14 @@ class ObservationNode(HilserlNode):
             callback_group=ReentrantCallbackGroup(),
         )
         self.create_timer(WATCH_PERIOD_S, self._watch)
+        self.create_timer(REPORT_PERIOD_S, self._report)
         self._ticks = None if self._lockstep else self.create_timer(self.task.period_s, self._tick)
 
     def _subscribe(self) -> None:
         profile, subscribe = qos.sensor(self.task.pacing), self.create_subscription
         for camera in self.task.cameras:
-            subscribe(Image, camera.topic, self._picture_callback(camera), profile)
+            kind = CompressedImage if camera.transport == "compressed" else Image
+            subscribe(kind, camera.input_topic, self._picture_callback(camera), profile)
         for arm in self.task.arms:
             state, gripper = topics.controller_state(arm.name), topics.gripper_state(arm.name)
             subscribe(CartesianControllerState, state, self._state_callback(arm), profile)
@@ -73,15 +79,14 @@ class ObservationNode(HilserlNode):
 
     # -- sensor parts ---------------------------------------------------------------------------------
 
-    def _picture_callback(self, camera: CameraSpec) -> Callable[[Image], None]:
-        def take(message: Image) -> None:
+    def _picture_callback(self, camera: CameraSpec) -> Callable[[Image | CompressedImage], None]:
+        def take(message: Image | CompressedImage) -> None:
             try:
-                raw = codec.array_from_image(message)
-                picture = prepared(raw, camera.crop, self.task.observation.image_size)
+                picture = prepared(rgb_from_any(message), camera.crop, self.task.observation.image_size)
             except ValueError as error:
-                self.diagnose(ERROR, f"camera '{camera.name}': picture refused", reason=error)
+                self._refuse(camera.input_topic, f"camera '{camera.name}': picture refused", error)
                 return
-            self._take(camera.topic, codec.ns_from_stamp(message.header.stamp), picture)
+            self._take(camera.input_topic, codec.ns_from_stamp(message.header.stamp), picture)
 
         return take
 
@@ -92,7 +97,7 @@ class ObservationNode(HilserlNode):
             try:
                 sample = ArmSample.of(message)
             except ValueError as error:
-                self.diagnose(ERROR, f"arm '{arm.name}': state refused", reason=error)
+                self._refuse(topic, f"arm '{arm.name}': state refused", error)
                 return
             self._take(topic, codec.ns_from_stamp(message.header.stamp), sample)
 
@@ -111,6 +116,8 @@ class ObservationNode(HilserlNode):
 
     def _take(self, source: str, stamp_ns: int, value: object) -> None:
         self._heard_at = time.monotonic()
+        if self._watched.counts[source].arrived(stamp_ns, self._heard_at):
+            self.diagnose(WARN, f"{source}: its clock jumped", to=stamp_ns)
         if not self._lockstep:
             self._latest.add(source, stamp_ns, value)
             return
@@ -118,11 +125,20 @@ class ObservationNode(HilserlNode):
         if sensors is not None:
             self._number(sensors)
 
+    def _refuse(self, source: str, message: str, reason: ValueError) -> None:
+        self._watched.counts[source].refused += 1
+        self.diagnose(ERROR, message, reason=reason)
+
     def _tick(self) -> None:
         """Realtime: the observation of this period."""
-        sensors = self._latest.current(self._now_ns())
-        if sensors is not None and not self._counter.idle:
+        if self._counter.idle:
+            return
+        now_ns = self._now_ns()
+        sensors = self._latest.current(now_ns)
+        if sensors is not None:
             self._number(sensors)
+        else:
+            self._watched.blame(self._latest.missing(now_ns))
 
     # -- steps ----------------------------------------------------------------------------------------
 
@@ -174,6 +190,13 @@ class ObservationNode(HilserlNode):
                 self._answer_begin(f"{reason}, for {self._timeout_s:g} s")
         elif not self._counter.idle and self._is_overdue(now):
             self.diagnose(WARN, f"observation is overdue: {self._missing()}")
+
+    def _report(self) -> None:
+        """Rate, age and losses of every sensor."""
+        if self._lockstep:
+            self._watched.take_matcher_counts(self._exact.late, self._exact.unmatched)
+        for report in self._watched.reports(time.monotonic(), self._now_ns()):
+            self.report(report.source, report.level, report.message, **report.values)
 
     def _is_overdue(self, now: float) -> bool:
         """In lockstep nothing is due until the first part of a new moment has come."""

@@ -40,7 +40,7 @@ def test_defect_d5_each_gripper_is_read_at_its_own_arm_at_reset_as_in_every_step
     composer.gripper_positions |= {"left": 0.25, "right": 0.75}
     picture = np.zeros((128, 128, 3), np.uint8)
     for step, yaws in enumerate([(0.0, 0.0), (0.1, 0.4)]):
-        parts = {camera.topic: Part(1, picture) for camera in task.cameras}
+        parts = {camera.input_topic: Part(1, picture) for camera in task.cameras}
         parts |= {
             topics.controller_state(name): Part(1, arm(yaw))
             for name, yaw in zip(("left", "right"), yaws, strict=True)

@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock as ClockOfTheWall
+from rclpy.clock import ClockType
+from rosgraph_msgs.msg import Clock
 from scipy.spatial.transform import Rotation
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 
 from hilserl_msgs.msg import CartesianControllerState, Observation
 from hilserl_msgs.srv import BeginEpisode
 from hilserl_observation.observation import ObservationNode
 from hilserl_ros import codec, qos, topics
+from hilserl_ros.image_transport import compressed_image
 from hilserl_ros.testing import RosGraph
 
 TASK = str(Path(__file__).resolve().parents[3] / "config" / "tasks" / "ram_insertion.yaml")
@@ -26,12 +30,12 @@ CAMERAS = ("wrist_1", "wrist_2")
 class Sensors:
     """The test's robot: two cameras and an arm, in the given pacing."""
 
-    def __init__(self, graph: RosGraph, pacing: str = "lockstep") -> None:
+    def __init__(self, graph: RosGraph, pacing: str = "lockstep", only: tuple[str, ...] = CAMERAS) -> None:
         self.graph = graph
         self.peer = peer = graph.peer()
         profile = qos.sensor(pacing)
         self.cameras = {
-            name: peer.create_publisher(Image, topics.camera_image("arm", name), profile) for name in CAMERAS
+            name: peer.create_publisher(Image, topics.camera_image("arm", name), profile) for name in only
         }
         self.arm = peer.create_publisher(CartesianControllerState, topics.controller_state("arm"), profile)
         self.gripper = peer.create_publisher(JointState, topics.gripper_state("arm"), profile)
@@ -75,7 +79,9 @@ class Sensors:
     def wait_for_diagnostic(self, *words: str) -> str:
         def found() -> str | None:
             for status in (status for array in self.diagnostics for status in array.status):
-                text = " ".join([status.message, *(f"{fact.key} {fact.value}" for fact in status.values)])
+                text = " ".join(
+                    [status.name, status.message, *(f"{fact.key} {fact.value}" for fact in status.values)]
+                )
                 if all(word in text for word in words):
                     return text
             return None
@@ -170,7 +176,8 @@ def test_lockstep_names_the_part_lost_in_the_middle_of_an_episode():
         sensors.everything(START_NS)
         assert sensors.begin(0, START_NS).accepted
         graph.spin_for(1.5)
-        assert not sensors.diagnostics  # waiting for an actor is no fault
+        levels = [status.level for array in sensors.diagnostics for status in array.status]
+        assert set(levels) == {DiagnosticStatus.OK}  # waiting for an actor is no fault
         sensors.picture("wrist_1", START_NS + PERIOD_NS)
         sensors.state(START_NS + PERIOD_NS)
         assert "wrist_1" not in sensors.wait_for_diagnostic("overdue", "arm/wrist_2/color/image_raw")
@@ -181,9 +188,9 @@ def test_unusable_parts_are_refused_by_name_and_value():
         graph.add(ObservationNode)
         sensors = Sensors(graph)
         image = codec.image_from_array(np.zeros((128, 128, 3), np.uint8), START_NS)
-        image.encoding = "mono8"
+        image.encoding = "nonsense"
         sensors.cameras["wrist_1"].publish(image)
-        sensors.wait_for_diagnostic("camera 'wrist_1'", "mono8", "rgb8")
+        sensors.wait_for_diagnostic("camera 'wrist_1'", "nonsense")
         image.encoding, image.height = "rgb8", 127
         sensors.cameras["wrist_2"].publish(image)
         sensors.wait_for_diagnostic("camera 'wrist_2'", "128 x 127")
@@ -232,3 +239,89 @@ def test_realtime_observations_come_once_a_period_and_stop_with_stale_data():
         count = len(sensors.observations)
         graph.spin_for(0.4)
         assert len(sensors.observations) == count
+
+
+def test_compressed_pictures_are_taken_where_the_task_says_so():
+    """Robot PC and learner PC apart: the node listens to JPEG or PNG, in image_transport's naming."""
+    overrides = ["scene=null", "pacing=realtime", "operator.kind=spacenav", "cameras.0.transport=compressed"]
+    with RosGraph(task=TASK, overrides=overrides) as graph:
+        graph.add(ObservationNode)
+        peer = graph.peer()
+        topic = topics.camera_image("arm", "wrist_1") + "/compressed"
+        publisher = peer.create_publisher(CompressedImage, topic, qos.sensor("realtime"))
+        graph.spin_until(publisher.get_subscription_count, what="subscriber of the compressed topic")
+        pixels = np.zeros((96, 128, 3), np.uint8)
+        pixels[..., 0] = 200
+        sensors = Sensors(graph, "realtime", only=("wrist_2",))
+        clock = peer.get_clock()
+
+        def everything() -> None:
+            now = clock.now().nanoseconds
+            publisher.publish(compressed_image(pixels, now, "f", "png"))
+            sensors.picture("wrist_2", now, 7)
+            sensors.state(now)
+
+        peer.create_timer(0.03, everything)
+        publisher.publish(CompressedImage(format="rgb8; jpeg compressed bgr8", data=b"broken"))
+        sensors.wait_for_diagnostic("camera 'wrist_1'", "6 bytes", "no JPEG or PNG")
+        assert sensors.begin(0, clock.now().nanoseconds).accepted
+        sensors.wait_for(1)
+        pictures = codec.images_of_observation(sensors.observations[0])
+        assert pictures.shape == (2, 128, 128, 3)
+        assert (pictures[0] == (200, 0, 0)).all()
+        assert (pictures[1] == 7).all()
+
+
+def test_every_source_reports_rate_age_and_what_it_lost():
+    with RosGraph(task=TASK, overrides=["pacing=realtime"]) as graph:
+        graph.add(ObservationNode)
+        sensors = Sensors(graph, "realtime")
+        clock = sensors.peer.get_clock()
+        count = 0
+
+        def publish() -> None:
+            """Each eighth picture of the first camera is lost; the second has a late and an empty one."""
+            nonlocal count
+            count += 1
+            now = clock.now().nanoseconds
+            if count % 8:
+                sensors.picture("wrist_1", count * 50_000_000 + started)
+            sensors.picture(
+                "wrist_2", now - (300_000_000 if count == 5 else 0), size=0 if count == 7 else 128
+            )
+            sensors.state(now)
+
+        started = clock.now().nanoseconds
+        sensors.peer.create_timer(0.05, publish)
+        first = sensors.wait_for_diagnostic("observation: arm/wrist_1", "lost 1", "rate_hz", "age_ms")
+        second = sensors.wait_for_diagnostic("observation: arm/wrist_2", "late 1", "refused 1")
+        third = sensors.wait_for_diagnostic("observation: arm/cartesian_controller", "late 0", "refused 0")
+        assert "late 0" in first
+        assert "clock_jumps 0" in first
+        assert "received 0" not in second + third
+
+
+def test_realtime_goes_on_when_ros_time_is_set_back():
+    """ROS time goes back by three seconds; the steps of the running episode must not stop for so long."""
+    with RosGraph(task=TASK, overrides=["pacing=realtime"], use_sim_time=True) as graph:
+        graph.add(ObservationNode)
+        sensors = Sensors(graph, "realtime")
+        clock = sensors.peer.create_publisher(Clock, "/clock", 10)
+        now_ns, watch = 100_000_000_000, ClockOfTheWall(clock_type=ClockType.STEADY_TIME)
+
+        def advance() -> None:
+            nonlocal now_ns
+            now_ns += 30_000_000
+            clock.publish(Clock(clock=codec.stamp_from_ns(now_ns)))
+            sensors.everything(now_ns)
+
+        sensors.peer.create_timer(0.03, advance, clock=watch)
+        assert sensors.begin(0, now_ns).accepted
+        sensors.wait_for(3)
+        now_ns -= 3_000_000_000
+        sensors.wait_for_diagnostic("arm/wrist_1/color/image_raw: its clock jumped")
+        count = len(sensors.observations)
+        sensors.wait_for(count + 3)
+        assert [o.step for o in sensors.observations] == list(range(len(sensors.observations)))
+        assert codec.ns_from_stamp(sensors.observations[-1].header.stamp) < now_ns + 30_000_000
+        assert now_ns < 100_000_000_000

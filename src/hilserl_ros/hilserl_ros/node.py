@@ -80,15 +80,27 @@ class HilserlNode(Node):
             return
         self._said = {text: at for text, at in self._said.items() if now - at < REPEAT_S}
         self._said[message] = now
+        self._publish_status("", level, message, values)
+        text = ", ".join(f"{key} {value}" for key, value in values.items())
+        self._log(level, f"{message} ({text})" if text else message)
+
+    def report(self, part: str, level: bytes, message: str, **values: Any) -> None:
+        """Publishes how a part of the node is, without a log line: for what is said again every second.
+
+        Args:
+            part: what it is about, e.g. `camera wrist_1`; the status is named `<node>: <part>`.
+            level, message, values: as of `diagnose`.
+        """
+        self._publish_status(f": {part}", level, message, values)
+
+    def _publish_status(self, part: str, level: bytes, message: str, values: dict[str, Any]) -> None:
         facts = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
-        status = DiagnosticStatus(
-            level=level, name=self.get_fully_qualified_name().lstrip("/"), message=message, values=facts
+        name = self.get_fully_qualified_name().lstrip("/") + part
+        array = DiagnosticArray(
+            status=[DiagnosticStatus(level=level, name=name, message=message, values=facts)]
         )
-        array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
-        text = ", ".join(f"{fact.key} {fact.value}" for fact in facts)
-        self._log(level, f"{message} ({text})" if text else message)
 
     def _log(self, level: bytes, line: str) -> None:
         """One call a level: rclpy ties the severity to the calling line and refuses another one there."""

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from hilserl_observation.pictures import prepared
+from hilserl_ros.pictures import prepared
 from hilserl_task.camera_spec import CropSpec
 
 
