@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -11,7 +12,11 @@ from hilserl_msgs.msg import CartesianTarget, GripperCommand
 from hilserl_ros import codec
 from hilserl_task.frames import Array
 
-_FRAMES = {CartesianTarget.WRENCH_FRAME_BASE: "base", CartesianTarget.WRENCH_FRAME_TCP: "tcp"}
+WrenchFrame = Literal["base", "tcp"]
+_FRAMES: dict[int, WrenchFrame] = {
+    CartesianTarget.WRENCH_FRAME_BASE: "base",
+    CartesianTarget.WRENCH_FRAME_TCP: "tcp",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Command:
     base_T_target: Array | None = None
     twist: Array | None = None
     wrench: Array | None = None
-    wrench_frame: str = "base"
+    wrench_frame: WrenchFrame = "base"
 
     def finite(self) -> bool:
         """No number is NaN or infinite."""

@@ -150,11 +150,11 @@ def site(name: str, position: Triple) -> str:
 
 def camera(name: str, position: ArrayLike, look_at: ArrayLike, right: ArrayLike, fovy_deg: float) -> str:
     """A camera at `position` that looks at a point; `right` is the picture's x axis, roughly."""
-    position, look_at = np.asarray(position, float), np.asarray(look_at, float)
-    back = (position - look_at) / np.linalg.norm(position - look_at)
-    right = np.asarray(right, float) - np.dot(right, back) * back
-    right = right / np.linalg.norm(right)
-    axes = numbers((*right, *np.cross(back, right)))
+    away = np.asarray(position, float) - np.asarray(look_at, float)
+    back = away / np.linalg.norm(away)
+    sideways = np.asarray(right, float) - np.dot(right, back) * back
+    sideways /= np.linalg.norm(sideways)
+    axes = numbers((*sideways, *np.cross(back, sideways)))
     return f'<camera name="{name}" pos="{numbers(position)}" xyaxes="{axes}" fovy="{fovy_deg}"/>'
 
 

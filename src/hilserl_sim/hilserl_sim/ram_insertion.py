@@ -7,12 +7,14 @@ along the stick. Nothing helps the insertion: slot and stick are plain boxes wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from hilserl_sim.dimensions import read_dimensions
+from hilserl_sim.poses import site_pose
 from hilserl_sim.ram_insertion_mjcf import scene_xml
 from hilserl_sim.scene import Start, Truth
 from hilserl_task import Task, TaskError
@@ -49,25 +51,6 @@ BOUNDS = {
 }  # fmt: skip
 
 
-def dimensions(parameters: dict[str, float]) -> Dimensions:
-    """Defaults changed by the task's `scene.parameters`.
-
-    Raises:
-        TaskError: unknown name or value out of bounds.
-    """
-    known = [field.name for field in fields(Dimensions)]
-    for name, value in parameters.items():
-        if name not in known:
-            raise TaskError(f"scene.parameters.{name}: unknown; known: {', '.join(known)}")
-        low, high = BOUNDS[name]
-        if not low <= value <= high:
-            raise TaskError(
-                f"scene.parameters.{name}: {value} must be within [{low}, {high}]; "
-                f"example: {name}: {getattr(Dimensions, name)}"
-            )
-    return Dimensions(**parameters)
-
-
 class RamInsertion:
     """Scene of the RAM insertion task (paper, Table 1 row 1)."""
 
@@ -78,7 +61,7 @@ class RamInsertion:
             raise TaskError(f"scene ram_insertion: has one arm, the task has {len(task.arms)}")
         self._task = task
         self._arm = task.arms[0].name
-        self._dims = dimensions(task.scene.parameters)
+        self._dims = read_dimensions(Dimensions, BOUNDS, task.scene.parameters)
         self._grasp = 0.0
         self._board_T_goal = np.eye(4)
         self._base_T_board = np.eye(4)
@@ -124,7 +107,7 @@ class RamInsertion:
 
     def truth(self, data: mujoco.MjData) -> Truth:
         """Inserted to within the tolerance of the full depth, and inside the slot sideways."""
-        base_T_tcp = _site_pose(data, self._tcp)
+        base_T_tcp = site_pose(data, self._tcp)
         edge = inverse(self._base_T_board) @ np.append(data.site_xpos[self._edge], 1.0)
         inside = bool((np.abs(edge[:2]) <= self._dims.clearance_m).all())
         depth = -float(edge[2])
@@ -154,10 +137,3 @@ class RamInsertion:
         board_T_tcp[:3, :3] = np.diag([1.0, -1.0, -1.0])
         board_T_tcp[:3, 3] = [-grasp, 0.0, self._dims.stick_below_tcp_m - self._dims.slot_depth_m]
         return board_T_tcp
-
-
-def _site_pose(data: mujoco.MjData, site: int) -> Array:
-    pose = np.eye(4)
-    pose[:3, :3] = data.site_xmat[site].reshape(3, 3)
-    pose[:3, 3] = data.site_xpos[site]
-    return pose

@@ -7,9 +7,13 @@ from collections.abc import Callable
 
 from hilserl_sim.ram_insertion import RamInsertion
 from hilserl_sim.scene import Scene
+from hilserl_sim.usb_grasp_insertion import UsbGraspInsertion
 from hilserl_task import Task, TaskError
 
-SCENES: dict[str, Callable[[Task], Scene]] = {"ram_insertion": RamInsertion}
+SCENES: dict[str, Callable[[Task], Scene]] = {
+    "ram_insertion": RamInsertion,
+    "usb_grasp_insertion": UsbGraspInsertion,
+}
 
 
 def make_scene(task: Task) -> Scene:

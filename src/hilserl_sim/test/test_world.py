@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from hilserl_sim.world import SimWorld
 from hilserl_task import TaskError, load_task
 from hilserl_task.action_codec import target_pose
 from hilserl_task.frames import inverse
+
+TEST_FILES = Path(__file__).parent
 
 
 def drive(world: SimWorld, seed: int, steps: int) -> str:
@@ -179,7 +182,7 @@ def test_stale_target_holds_the_pose(world):
 
 @pytest.mark.parametrize("name", sorted(SCENES))
 def test_every_scene_runs(name, task):
-    scene_task = task if name == task.scene.name else load_task(name)
+    scene_task = task if name == task.scene.name else load_task(str(TEST_FILES / f"{name}.yaml"))
     world = SimWorld(scene_task)
     world.reset(np.random.default_rng(0))
     world.advance(scene_task.cycles_per_step)
