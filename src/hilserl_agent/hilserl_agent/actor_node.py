@@ -9,36 +9,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from builtin_interfaces.msg import Time
 from rclpy.duration import Duration
+from std_srvs.srv import SetBool
 
 from hilserl_agent.actor_parameters import read_parameters
-from hilserl_agent.actor_policy import LearnedPolicy, Policy, ZeroPolicy
+from hilserl_agent.actor_policy import LearnedPolicy, make_policy
 from hilserl_agent.actor_stage import Deadline, Stage
 from hilserl_agent.actor_state import ActorState, load_state, save_state
-from hilserl_agent.checkpoint import CHECKPOINTS, find_checkpoint
 from hilserl_agent.config import load_perception, perception_id
 from hilserl_agent.episode_book import ClosedStep, Ending, EpisodeBook, Event, Executed, Outcome
+from hilserl_agent.episode_plan import EpisodePlan
 from hilserl_agent.episode_summary import episode_summary
 from hilserl_agent.graph_client import GraphClient
 from hilserl_agent.learner_link import LearnerLink
 from hilserl_agent.observations import ObservationReader
-from hilserl_agent.policy_codec import PolicyRejected
-from hilserl_agent.policy_file import POLICY_FILE
-from hilserl_agent.seeds import exploration_seed, reset_seed
+from hilserl_agent.starts import write_start
 from hilserl_agent.training_stop import TrainingStop
-from hilserl_msgs.msg import Action, EpisodeSummary, Observation, Reward
+from hilserl_agent.training_trials import TrainingTrials
+from hilserl_msgs.msg import Action, EpisodeSummary, Observation, PolicyInsight, Reward
+from hilserl_msgs.srv import Evaluate
 from hilserl_ros import qos, topics
+from hilserl_ros.codec import floats32
 from hilserl_ros.node import ERROR, WARN, HilserlNode, run
 from hilserl_task import TaskError
+from hilserl_task.gripper import GripperPenalty
 
 WATCH_PERIOD_S = 0.2
 RESET_ATTEMPTS = 3
 LEARNER_TIMEOUT_S = 60.0  # for the last transitions and the last checkpoint
+MUX_TIMEOUT_S = 5.0  # to switch interventions off or on
 SUMMARY_TIMEOUT_S = 2.0  # for the monitor to take the last summary
 SETTLE_S = 0.5  # discovery between the other nodes may lag behind ours
 REWARD_WAIT_PERIODS = 0.3  # realtime: share of the period that an action waits for its reward
@@ -62,9 +65,12 @@ class Actor(HilserlNode):
         self._finished = False
         perception = load_perception(self.task, self.run_dir) if self._chosen.phase != "teleop" else None
         self._reader = ObservationReader(self.task, perception.encode if perception else None)
-        self._policy = self._make_policy()
+        self._policy = make_policy(self.task, self.run_dir, self._chosen)
         self._link = self._make_link(perception_id(perception))
         self._graph = GraphClient(self, self.task, self, self._chosen.use_reward)
+        self._trials = self._make_trials()
+        self._paused = False
+        self._offer_services()
         self._enter_waiting()
         self.create_timer(WATCH_PERIOD_S, self._watch)
         self._reward_timer = self.create_timer(REWARD_WAIT_PERIODS * self.task.period_s, self._reward_overdue)
@@ -72,17 +78,16 @@ class Actor(HilserlNode):
 
     # -- set-up ---------------------------------------------------------------------------------------
 
-    def _make_policy(self) -> Policy:
-        if self._chosen.phase == "teleop":
-            return ZeroPolicy(self.task.action_dim)
-        deterministic = self._chosen.phase == "evaluate" and self._chosen.deterministic
-        policy = LearnedPolicy(self.task.config_hash(), deterministic)
-        if self._chosen.phase == "evaluate":
-            try:
-                policy.load(self._evaluated_policy())
-            except PolicyRejected as error:
-                raise TaskError(str(error)) from error
-        return policy
+    def _offer_services(self) -> None:
+        self._insights = self.create_publisher(PolicyInsight, topics.POLICY_INSIGHT, qos.INSIGHT)
+        self.create_service(SetBool, topics.PAUSE, self._pause)
+        self.create_service(Evaluate, topics.EVALUATE, self._evaluate)
+
+    def _make_trials(self) -> TrainingTrials | None:
+        if self._link is None or not isinstance(self._policy, LearnedPolicy):
+            return None
+        moved = self.task.evaluation.board_moved
+        return TrainingTrials(self, self._policy, moved, self._state.people_off)
 
     def _make_link(self, features_id: str) -> LearnerLink | None:
         if not isinstance(self._policy, LearnedPolicy) or self._chosen.phase != "train":
@@ -101,13 +106,6 @@ class Actor(HilserlNode):
             self._save_counters()
             self.diagnose(WARN, f"kept {link.recovered_steps} steps of an episode that was left open")
         return link
-
-    def _evaluated_policy(self) -> Path:
-        """The newest policy, or that of the checkpoint the task names."""
-        which = self.task.evaluation.checkpoint
-        if which is None:
-            return self.run_dir / POLICY_FILE
-        return find_checkpoint(self.run_dir / CHECKPOINTS, which) / POLICY_FILE.name
 
     # -- stages ---------------------------------------------------------------------------------------
 
@@ -137,27 +135,49 @@ class Actor(HilserlNode):
             self._next_episode()
 
     def _next_episode(self) -> None:
-        if self._is_over():
+        if self._trials is None or not self._trials.pending:
+            if self._is_over():
+                return
+        if self._paused:
+            self._stage = Stage.PAUSED
+            return
+        if self._trials is not None and not self._trials.ready(self._next_episode):
+            self._stage = Stage.SWITCHING
+            self._deadline = Deadline.after(MUX_TIMEOUT_S, f"no answer from the mux for {MUX_TIMEOUT_S:g} s")
             return
         if self._link is not None:  # may know episodes that a lost counter file does not
             self._state.next_episode = max(self._state.next_episode, self._link.newest_episode + 1)
         self._episode = self._state.next_episode
+        self._plan = self._next_plan()
         self._state.next_episode += 1
+        self._state.trials += self._plan.phase != self._chosen.phase
+        self._state.people_off = self._trials is not None and self._trials.people_off
         self._save_counters()
         self._attempts = 0
         self._reset()
 
+    def _next_plan(self) -> EpisodePlan:
+        """Evaluations go by trial, so one that had to be discarded is repeated; all else by episode."""
+        trial = self._trials.plan() if self._trials is not None else None
+        if trial is not None:
+            return trial
+        chosen = self._chosen
+        index = self._episode - self._state.trials
+        if chosen.phase == "evaluate":
+            index = chosen.first_trial + self._done_episodes
+        learnt = self._link is not None
+        return EpisodePlan(chosen.phase, chosen.counting, index, chosen.evaluation, self._policy, learnt)
+
     def _reset(self) -> None:
         self._attempts += 1
         self._stage = Stage.RESETTING
-        self._book = EpisodeBook(self._chosen.rules)
+        self._book = EpisodeBook(self._chosen.rules, GripperPenalty(self.task))
         self._next_step = 0
         self._stamps: dict[int, Time] = {}
         self._reward_overdue_at = -1
         self._began_at = time.monotonic()
-        self._policy.seed(exploration_seed(self.seed, self._chosen.counting, self._episode))
-        seed = reset_seed(self.seed, self._chosen.counting, self._episode)
-        self._graph.start_episode(self._episode, seed, self._chosen.evaluation)
+        self._plan.policy.seed(self._plan.exploration_seed(self.seed))
+        self._graph.start_episode(self._episode, self._plan.reset_seed(self.seed), self._plan.board_moved)
 
     def _is_over(self) -> bool:
         if self._chosen.episodes and self._done_episodes >= self._chosen.episodes:
@@ -198,10 +218,20 @@ class Actor(HilserlNode):
         except ValueError as error:
             self._fail(str(error))
             return
+        if frame.step == 0:
+            self._note_start(message)
         self._stage = Stage.RUNNING
         self._stamps[frame.step] = message.header.stamp
         self._expect(frame.step)
         self._take(self._book.add_frame(frame))
+
+    def _note_start(self, message: Observation) -> None:
+        plan = self._plan
+        about = {"actor_id": self._chosen.actor_id, "phase": plan.phase, "counting": plan.counting}
+        try:
+            write_start(self.run_dir, message, **about, index=plan.index, seed=plan.reset_seed(self.seed))
+        except OSError as error:
+            self.diagnose(WARN, f"start of the episode not noted: {error}")
 
     def on_executed(self, message: Action) -> None:
         """Takes what the mux made of action k."""
@@ -227,7 +257,7 @@ class Actor(HilserlNode):
         self._advance()
 
     def _upload(self, hand_over: Callable[[LearnerLink], None]) -> None:
-        if self._link is None:
+        if self._link is None or not self._plan.learnt:
             return
         try:
             hand_over(self._link)
@@ -283,13 +313,18 @@ class Actor(HilserlNode):
         frame = self._book.frame(step)
         assert frame is not None
         try:
-            values = self._policy.act(frame)
+            decision = self._plan.policy.decide(frame)
         except RuntimeError as error:
             self._fail(str(error))
             return
         self._next_step = step + 1
         self._expect(step)
-        self._graph.send_action(step, values, self._policy.version, self._stamps.pop(step))
+        version, stamp = self._plan.policy.version, self._stamps.pop(step)
+        self._graph.send_action(step, decision.action, version, stamp)
+        insight = PolicyInsight(episode=self._episode, step=step, policy_version=version)
+        insight.header.stamp = stamp
+        insight.mean, insight.std = floats32(decision.mean), floats32(decision.std)
+        self._insights.publish(insight)
 
     def _expect(self, step: int) -> None:
         """Starts the clock for what has to follow observation `step`."""
@@ -303,6 +338,10 @@ class Actor(HilserlNode):
         self._reward_timer.cancel()
         self._graph.close_episode()
         book = self._book
+        if self._trials is not None and not self._plan.learnt:
+            self._trials.add(book, self.task.period_s)
+            self._finish_episode(book)
+            return
         self._done_episodes += not book.discarded
         self._discarded_in_a_row = self._discarded_in_a_row + 1 if book.discarded else 0
         self._state.count(self._episode, book.steps)
@@ -310,8 +349,11 @@ class Actor(HilserlNode):
             self._stop.add(book.outcome is Outcome.SUCCESS, book.steps, book.intervention_steps)
         self._state.training_stop = self._stop.state()
         self._save_counters()
-        self._summaries.publish(self._summary(book))
         self._upload(lambda link: link.end_episode(book.discarded))
+        self._finish_episode(book)
+
+    def _finish_episode(self, book: EpisodeBook) -> None:
+        self._summaries.publish(self._summary(book))
         self._stage = Stage.WAITING
         if not self._finished:
             self._next_episode()
@@ -322,17 +364,49 @@ class Actor(HilserlNode):
             self.task.period_s,
             self.get_clock().now().to_msg(),
             actor_id=self._chosen.actor_id,
-            phase=self._chosen.phase,
+            phase=self._plan.phase,
             episode=self._episode,
             wall_s=time.monotonic() - self._began_at,
-            policy_version=self._policy.version,
+            policy_version=self._plan.policy.version,
             total_steps=self._state.total_steps,
         )
+
+    # -- what people ask for --------------------------------------------------------------------------
+
+    def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Holds between episodes: within one a standing policy would be data, and realtime goes on anyway."""
+        self._paused, response.success = bool(request.data), True
+        if not request.data:
+            response.message = "goes on"
+            if self._stage is Stage.PAUSED:
+                self._enter_waiting()
+        elif self._stage in (Stage.RUNNING, Stage.RESETTING):
+            response.message = f"pauses when episode {self._episode} is over"
+        else:
+            response.message = "paused"
+        return response
+
+    def _evaluate(self, request: Evaluate.Request, response: Evaluate.Response) -> Evaluate.Response:
+        if self._trials is None:
+            response.message = (
+                f"phase {self._chosen.phase}: only an actor in training can be asked for an evaluation"
+            )
+            return response
+        if self._stage is Stage.FLUSHING:
+            response.message = "training is over; evaluate with: run evaluate --run-dir <folder>"
+            return response
+        response.message = self._trials.ask(request, self.task.evaluation.episodes)
+        response.accepted = not response.message
+        if response.accepted:
+            response.message = (
+                "begins when the actor is let go on" if self._paused else "begins after this episode"
+            )
+        return response
 
     # -- watching -------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        if self._finished:
+        if self._finished or self._stage is Stage.PAUSED:
             return
         if self._stage is Stage.WAITING:
             self._wait_for_peers()

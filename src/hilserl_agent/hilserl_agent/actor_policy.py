@@ -9,14 +9,16 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from hilserl_agent.actor_parameters import ActorParameters
+from hilserl_agent.checkpoint import CHECKPOINTS, find_checkpoint
 from hilserl_agent.episode_book import Frame
 from hilserl_agent.policy_codec import PolicyAssembler, PolicyRejected
-from hilserl_agent.policy_file import read_policy_file
-from hilserl_learning.actor_policy import ActorPolicy
+from hilserl_agent.policy_file import POLICY_FILE, read_policy_file
+from hilserl_learning.actor_policy import ActorPolicy, Decision
 from hilserl_learning.errors import LearningError
 from hilserl_msgs.msg import PolicyWeights
+from hilserl_task import Task, TaskError
 
 
 class Policy(Protocol):
@@ -24,8 +26,8 @@ class Policy(Protocol):
 
     version: int
 
-    def act(self, frame: Frame) -> NDArray[np.float32]:
-        """Action (a,) in [-1, 1]."""
+    def decide(self, frame: Frame) -> Decision:
+        """Answer to an observation."""
 
     def seed(self, seed: int) -> None:
         """Restarts exploration from a seed (once an episode)."""
@@ -36,11 +38,12 @@ class ZeroPolicy:
 
     def __init__(self, action_dim: int) -> None:
         self.version = 0
-        self._zero = np.zeros(action_dim, np.float32)
+        zero = np.zeros(action_dim, np.float32)
+        self._decision = Decision(zero, zero, zero)
 
-    def act(self, frame: Frame) -> NDArray[np.float32]:
-        """Zeros, (a,)."""
-        return self._zero
+    def decide(self, frame: Frame) -> Decision:
+        """Zeros, sure of them."""
+        return self._decision
 
     def seed(self, seed: int) -> None:
         """Nothing to seed."""
@@ -84,18 +87,26 @@ class LearnedPolicy:
         stored = read_policy_file(path, self._config_hash)
         self._use(stored.blob, stored.version)
 
-    def act(self, frame: Frame) -> NDArray[np.float32]:
-        """Action (a,) in [-1, 1].
+    def frozen(self, deterministic: bool) -> LearnedPolicy:
+        """The policy of now, which newer ones do not replace."""
+        copy = LearnedPolicy(self._config_hash, deterministic)
+        copy._network, copy.version = self._network, self.version
+        return copy
+
+    def decide(self, frame: Frame) -> Decision:
+        """Answer to an observation.
 
         Raises:
             RuntimeError: there is no policy yet, or it answered with numbers that are not finite.
         """
         if self._network is None:
             raise RuntimeError("no policy yet: wait for learner/policy before acting")
-        action = self._network.act(frame.features, frame.state, self._deterministic, self._generator)
-        if not np.isfinite(action).all():
-            raise RuntimeError(f"policy {self.version} answered {action.tolist()}, which is not finite")
-        return action
+        decision = self._network.decide(frame.features, frame.state, self._deterministic, self._generator)
+        if not np.isfinite(decision.action).all():
+            raise RuntimeError(
+                f"policy {self.version} answered {decision.action.tolist()}, which is not finite"
+            )
+        return decision
 
     def seed(self, seed: int) -> None:
         """Restarts exploration noise."""
@@ -107,3 +118,31 @@ class LearnedPolicy:
         except (LearningError, KeyError, ValueError) as error:
             raise PolicyRejected(f"policy {version} cannot be loaded: {error}") from error
         self._network, self.version = network, version
+
+
+def make_policy(task: Task, run_dir: Path, chosen: ActorParameters) -> Policy:
+    """What acts in a phase; in an evaluation the newest policy of the run, or of the checkpoint named.
+
+    Raises:
+        TaskError: there is no such policy, or it is of another configuration.
+    """
+    if chosen.phase == "teleop":
+        return ZeroPolicy(task.action_dim)
+    policy = LearnedPolicy(task.config_hash(), chosen.phase == "evaluate" and chosen.deterministic)
+    if chosen.phase == "evaluate":
+        try:
+            policy.load(evaluated_policy(run_dir, task.evaluation.checkpoint))
+        except PolicyRejected as error:
+            raise TaskError(str(error)) from error
+    return policy
+
+
+def evaluated_policy(run_dir: Path, checkpoint: str | None) -> Path:
+    """File of the newest policy of a run (None), or of one of its checkpoints.
+
+    Raises:
+        TaskError: no such checkpoint.
+    """
+    if checkpoint is None:
+        return run_dir / POLICY_FILE
+    return find_checkpoint(run_dir / CHECKPOINTS, checkpoint) / POLICY_FILE.name

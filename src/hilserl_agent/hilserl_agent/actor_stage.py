@@ -12,6 +12,8 @@ class Stage(Enum):
     """Where the actor is."""
 
     WAITING = auto()  # for peers and for the first policy
+    SWITCHING = auto()  # interventions off or on, before and after an evaluation in the middle of training
+    PAUSED = auto()  # between two episodes, until a person lets it go on
     RESETTING = auto()
     RUNNING = auto()
     FLUSHING = auto()  # training is over: last transitions, last checkpoint

@@ -22,12 +22,16 @@ class ActorState:
             for two episodes, whatever happens in between.
         total_steps: actions of all finished episodes, up to number `counted_episode`.
         training_stop: state of the stopping rule.
+        trials: episodes of evaluations in the middle of training; they have numbers, nothing else.
+        people_off: an evaluation has switched interventions off; they are on again when it is over.
     """
 
     next_episode: int = 0
     total_steps: int = 0
     training_stop: dict[str, Any] = field(default_factory=dict)
     counted_episode: int = -1
+    trials: int = 0
+    people_off: bool = False
 
     def count(self, episode: int, steps: int) -> None:
         """Adds the steps of an episode, unless they are counted already."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,15 @@ from hilserl_agent.replay_memory import make_replay_memory
 from hilserl_agent.run_identity import run_identity
 from hilserl_agent.sender import Sender
 from hilserl_agent.sessions import Sessions
+from hilserl_agent.snapshots import SNAPSHOTS, SnapshotSeries
 from hilserl_agent.training_episodes import TrainingEpisodes
 from hilserl_agent.transition_log import TRANSITIONS, TransitionLog
 from hilserl_learning.distributed import WorkerTeam
 from hilserl_learning.errors import LearningError
+from hilserl_learning.perception import Perception
 from hilserl_learning.sac import RLPDAgent, metrics_to_floats
 from hilserl_learning.sampling import RLPDSampler
+from hilserl_learning.snapshot import snapshot_bytes
 from hilserl_msgs.msg import Transition
 from hilserl_task import Task, TaskError
 
@@ -93,8 +97,10 @@ class LearnerCore:
         self.episodes = TrainingEpisodes(run_dir / CHECKPOINTS / EPISODES)
         self.checkpoint: Path | None = None  # newest
         self.warnings: list[str] = []  # what resuming has found damaged
+        self.on_stored: Callable[[Sender, list[TransitionRecord]], None] = lambda _sender, _records: None
         self._log = TransitionLog(run_dir / TRANSITIONS, self._identity(), compress=keeps_images(task))
         self._resume()
+        self._snapshots = SnapshotSeries(run_dir / SNAPSHOTS, self.cycles, task.learner.publish_every)
         self.workers = task.learner.workers if workers is None else workers
         self._team = self._start_team(self.workers)
 
@@ -114,6 +120,7 @@ class LearnerCore:
         fresh = self.intake.fresh(sender, records)
         self._log.append(sender, messages[len(messages) - len(fresh) :])
         self._store(sender, fresh)
+        self.on_stored(sender, fresh)
         return len(fresh)
 
     def _store(self, sender: Sender, records: list[TransitionRecord]) -> None:
@@ -178,7 +185,7 @@ class LearnerCore:
         if workers == 1:
             return None
         try:
-            return WorkerTeam(self.agent, workers, self._perception if encodes_in_update(self.task) else None)
+            return WorkerTeam(self.agent, workers, self.picture_encoder)
         except LearningError as error:
             raise TaskError(f"learner: {error}") from error
 
@@ -208,6 +215,27 @@ class LearnerCore:
         return policy
 
     # -- checkpoints ----------------------------------------------------------------------------------
+
+    def keep_snapshot(self) -> None:
+        """Keeps policy and critics of now for later analyses, if it is time for one of the series.
+
+        Raises:
+            OSError: disk full; training does not need it.
+        """
+        about = {
+            "cycle": self.cycles,
+            "gradient_steps": self.agent.gradient_steps,
+            "inserted": self.inserted,
+            "episodes": self.episodes.statistics.episodes,
+            "policy_version": self.policy_version,
+            "perception_id": self.perception_id,
+        }
+        self._snapshots.offer(self.cycles, lambda: snapshot_bytes(self.agent, about))
+
+    @property
+    def picture_encoder(self) -> Perception | None:
+        """What makes features of transitions that come with pictures only; None where features come."""
+        return self._perception if encodes_in_update(self.task) else None
 
     def save(self) -> Path:
         """Writes a checkpoint: networks, optimizers, random states, buffers, counters; returns its folder.

@@ -21,6 +21,7 @@ from hilserl_agent.insert_service import InsertService
 from hilserl_agent.learner_core import LearnerCore, TrainingDiverged
 from hilserl_agent.learner_status import LearnerStatus, episode_scalars, learner_scalars
 from hilserl_agent.policy_codec import encode_policy
+from hilserl_agent.value_watch import ValueWatch
 from hilserl_learning.distributed import WorkerFailed
 from hilserl_msgs.msg import EpisodeSummary, PolicyWeights, TrainingStatus
 from hilserl_msgs.srv import InsertTransitions
@@ -47,6 +48,8 @@ class Learner(HilserlNode):
         self._status = LearnerStatus(self.core)
         self._problems: dict[str, float] = {}  # what is wrong -> when it was told
         self._inserts = InsertService(self.core)
+        self._values = ValueWatch(self, self.core.agent, self.core.picture_encoder)
+        self.core.on_stored = self._values.note
         for text in self.core.warnings:
             self.diagnose(WARN, text)
         self._boards = make_boards(self.run_dir, self.task.learner.wandb, self._drawn_so_far())
@@ -157,8 +160,15 @@ class Learner(HilserlNode):
         self.core.cycle()
         if self.core.publish_due:
             self._publish_policy()
+            self._keep_snapshot()
         if self.core.checkpoint_due:
             self.core.save()
+
+    def _keep_snapshot(self) -> None:
+        try:
+            self.core.keep_snapshot()
+        except OSError as error:
+            self.diagnose(WARN, f"no snapshot for later analyses: {error}")
 
     def _guarded(self, step: Any) -> None:
         try:
@@ -175,7 +185,7 @@ class Learner(HilserlNode):
         if not self._status.failure:
             self._status.failure = text
             self.diagnose(ERROR, text)
-            self._publish_status()
+            self._send_status()
             self._statuses.wait_for_all_acked(Duration(seconds=LAST_STATUS_S))
             self.finish(1)
 
@@ -195,13 +205,14 @@ class Learner(HilserlNode):
         self._guarded(self.core.check)
         if self._status.failure:
             return
-        status = self._publish_status()
+        status = self._send_status()
+        self._values.publish()
         self._tell_problems(self._status.problems(status))
         if status.gradient_steps != self._drawn:
             self._drawn = status.gradient_steps
             self._draw("gradient_steps", status.gradient_steps, learner_scalars(status))
 
-    def _publish_status(self) -> TrainingStatus:
+    def _send_status(self) -> TrainingStatus:
         status = self._status.message()
         status.header.stamp = self.get_clock().now().to_msg()
         self._statuses.publish(status)

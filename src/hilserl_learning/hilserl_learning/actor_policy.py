@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,21 @@ from hilserl_learning.errors import finite_vector
 from hilserl_learning.grasp_critic import ActionAssembler, GraspCritic
 from hilserl_learning.learner_config import LearnerConfig
 from hilserl_learning.networks import Encoder, Policy
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a policy answered, and what it thought.
+
+    Attributes:
+        action: float32 (action_dim,) of the environment, in [-1, 1], commands of learned grippers included.
+        mean: float32 (policy_dim,) of the squashed action, in [-1, 1].
+        std: float32 (policy_dim,) of the Gaussian before squashing.
+    """
+
+    action: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
 
 
 class ActorPolicy:
@@ -37,7 +53,6 @@ class ActorPolicy:
         cfg = LearnerConfig.from_json(metadata["config"])
         return ActorPolicy(cfg, weights, int(metadata["gradient_steps"]))
 
-    @torch.inference_mode()
     def act(
         self,
         features: Any,
@@ -45,7 +60,18 @@ class ActorPolicy:
         deterministic: bool = False,
         generator: torch.Generator | None = None,
     ) -> NDArray[np.float32]:
-        """Environment action float32 (action_dim,) in [-1, 1], commands of learned grippers included.
+        """The action of `decide`."""
+        return self.decide(features, state, deterministic, generator).action
+
+    @torch.inference_mode()
+    def decide(
+        self,
+        features: Any,
+        state: Any,
+        deterministic: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> Decision:
+        """Answer to one observation.
 
         Args:
             features: (feature_dim,) as `Perception.encode` gives them; None when the policy has no pictures.
@@ -61,7 +87,7 @@ class ActorPolicy:
         state_row = torch.from_numpy(finite_vector("state", state, self.cfg.state_dim))[None]
         encoded = self._net["encoder"](feature_row, state_row)
         mean, std = self._net["policy"](encoded)
-        if not deterministic:
-            mean = mean + std * torch.randn(mean.shape, generator=generator)
+        chosen = mean if deterministic else mean + std * torch.randn(mean.shape, generator=generator)
         grasp_values = self._net["grasp_critic"](encoded) if self.cfg.grasp_actions else None
-        return self._assembler.join(mean.tanh(), grasp_values)[0].numpy()
+        action = self._assembler.join(chosen.tanh(), grasp_values)[0].numpy()
+        return Decision(action, mean.tanh()[0].numpy(), std[0].numpy())

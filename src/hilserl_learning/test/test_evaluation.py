@@ -4,7 +4,13 @@ import pytest
 
 from hilserl_learning.augmentation import random_crop
 from hilserl_learning.errors import LearningError
-from hilserl_learning.evaluation import bootstrap_interval, running_mean, wilson_interval
+from hilserl_learning.evaluation import (
+    bootstrap_interval,
+    compare_paired,
+    holm,
+    mcnemar_exact,
+    wilson_interval,
+)
 
 
 def test_wilson_interval_known_values():
@@ -18,23 +24,67 @@ def test_wilson_interval_known_values():
             wilson_interval(*bad)
 
 
-def test_running_mean_of_twenty():
-    values = np.random.default_rng(0).uniform(size=60)
-    expected = [values[max(0, i - 19) : i + 1].mean() for i in range(60)]
-    np.testing.assert_allclose(running_mean(values), expected)
-    assert len(running_mean([])) == 0
-    with pytest.raises(LearningError, match="window"):
-        running_mean([1.0], 0)
-
-
 def test_bootstrap_covers_the_mean():
     rng = np.random.default_rng(0)
     covered = [
-        low <= 5.0 <= high for low, high in (bootstrap_interval(rng.normal(5, 1, 40)) for _ in range(200))
+        low <= 5.0 <= high
+        for low, high in (bootstrap_interval(rng.normal(5, 1, 40), draws=1000) for _ in range(200))
     ]
     assert 0.88 <= np.mean(covered) <= 0.99
-    with pytest.raises(LearningError, match="no values"):
-        bootstrap_interval([])
+    assert bootstrap_interval([1.5, 1.5, 1.5]) == (1.5, 1.5)
+    assert np.isnan(bootstrap_interval([1.5])).all()
+    assert bootstrap_interval([1.0, 2.0, 4.0]) == bootstrap_interval([1.0, 2.0, 4.0])
+    for bad in ([], [1.0, np.nan]):
+        with pytest.raises(LearningError, match="needs finite ones, at least one"):
+            bootstrap_interval(bad)
+
+
+def trials(both, only_first, only_second, neither):
+    """Successes of two policies with these counts."""
+    first = [True] * (both + only_first) + [False] * (only_second + neither)
+    second = [True] * both + [False] * only_first + [True] * only_second + [False] * neither
+    return first, second
+
+
+def test_paired_comparison_known_values():
+    # Fagerland, Lydersen, Laake 2014 (Statistics in Medicine 33): airway hyper-responsiveness, 1 1 7 12.
+    found = compare_paired(*trials(1, 1, 7, 12))
+    assert (found.both, found.only_first, found.only_second, found.neither) == (1, 1, 7, 12)
+    assert found.p_value == pytest.approx(0.0703, abs=5e-5)
+    assert found.difference == pytest.approx(6 / 21)
+    assert found.interval == pytest.approx((0.0256, 0.507), abs=1e-3)
+    assert compare_paired(*trials(1, 7, 1, 12)).interval == pytest.approx((-0.507, -0.0256), abs=1e-3)
+
+
+def test_two_perfect_policies_differ_by_little_not_by_nothing():
+    found = compare_paired([True] * 100, [True] * 100)
+    assert (found.difference, found.p_value) == (0.0, 1.0)
+    assert found.interval[1] == pytest.approx(-found.interval[0])
+    assert 0.03 < found.interval[1] < 0.06
+
+
+def test_paired_interval_covers_the_difference():
+    rng = np.random.default_rng(1)
+    covered = 0
+    for counts in rng.multinomial(60, [0.75, 0.05, 0.15, 0.05], size=400):
+        low, high = compare_paired(*trials(*counts)).interval
+        covered += low <= 0.1 <= high
+    assert 0.92 <= covered / 400 <= 0.99
+
+
+def test_mcnemar_and_holm():
+    assert mcnemar_exact(0, 0) == 1.0
+    assert mcnemar_exact(0, 6) == pytest.approx(2 / 64)
+    assert mcnemar_exact(10, 10) == 1.0
+    # Holm's step-down: 3 x 0.01, then 2 x 0.02, then 1 x 0.04 but never below the one before
+    assert holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
+    assert holm([]) == []
+
+
+def test_comparison_needs_the_same_trials():
+    for bad in (([True], [True, False]), ([], [])):
+        with pytest.raises(LearningError, match="both need the same ones"):
+            compare_paired(*bad)
 
 
 def test_random_crop_offsets_reach_both_ends():
