@@ -93,9 +93,10 @@ def _labels(task: Task, context: RunContext) -> list[NodeSpec]:
 
 def _demos(task: Task, context: RunContext) -> list[NodeSpec]:
     target = task.learner.demonstration_count
+    judged = task.demonstrations.needs_classifier
     return [
         *_robot_side(task, context, "demos", operator=True),
-        _node(context, "hilserl_reward", "reward"),
+        *([_node(context, "hilserl_reward", "reward")] if judged else []),
         _node(context, "hilserl_agent", "actor", phase="teleop"),
         _node(context, "hilserl_agent", "monitor", terminal=True, phase="demos"),
         _node(context, "hilserl_recorder", "recorder", main=True, target=target),

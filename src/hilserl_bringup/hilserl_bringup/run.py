@@ -35,13 +35,27 @@ def _run(argv: Sequence[str] | None) -> int:
         return print_tasks()
     if options.phase is None:
         raise TaskError(f"phase: missing; must be one of {', '.join(phase_names())}; example: run train")
+    return run_phase(options.phase, options, overrides(options))
+
+
+def run_phase(phase: str, options: argparse.Namespace, changes: tuple[str, ...]) -> int:
+    """Runs one phase to its end.
+
+    Args:
+        phase: name of it.
+        options: task, run_dir and seed.
+        changes: overrides on top of the task.
+
+    Raises:
+        TaskError: no run folder, or a task that cannot be.
+    """
     if options.run_dir is None:
-        raise TaskError("--run-dir: missing; example: run train --run-dir runs/latest")
+        raise TaskError(f"--run-dir: missing; example: run {phase} --run-dir runs/latest")
     name = _task_name(options)
-    task = load_task(name, overrides(options))
+    task = load_task(name, changes)
     seed = seed_of_run(options.run_dir) if options.seed is None else options.seed
-    context = RunContext(name, options.run_dir, seed, overrides(options))
-    specs = graph_specs(task, options.phase, context)
+    context = RunContext(name, options.run_dir, seed, changes)
+    specs = graph_specs(task, phase, context)
     options.run_dir.mkdir(parents=True, exist_ok=True)
     if not (options.run_dir / TASK_FILE).exists():
         write_task(options.run_dir, task)

@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from hilserl_bringup import demo, run
+from hilserl_bringup import demo, record_demos, run
 from hilserl_bringup.node_specs import RunContext, graph_specs, phase_names
 from hilserl_task import load_task
 from hilserl_task.loader import find_task_file
@@ -172,3 +172,25 @@ def test_what_is_not_built_is_one_clear_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("AMENT_PREFIX_PATH", "")
     assert run_demo(tmp_path) == 1
     assert "make build" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("gate", "judged"), [("either", True), ("both", True), ("person", False)])
+def test_record_demos_starts_the_graph_that_its_gate_needs(tmp_path, journal, gate, judged):
+    folder = tmp_path / "lab"
+    arguments = ["--task", "ram_insertion", "--run-dir", str(folder), "--count", "3", "--gate", gate]
+    assert record_demos.main(arguments) == 0
+    assert journal() == ["recorder"]
+    written = {path.stem: yaml.safe_load(path.read_text()) for path in folder.rglob("*.yaml")}
+    parameters = written["recorder"]["/**"]["ros__parameters"]
+    assert parameters["target"] == 3
+    assert f"demonstrations.gate={gate}" in parameters["overrides"]
+    assert ("reward" in written) == judged
+    assert written["task"]["learner"]["demonstration_count"] == 3
+
+
+@pytest.mark.parametrize("arguments", [["--count", "0"], ["--task", "nothing"]])
+def test_record_demos_refuses_wrong_input(tmp_path, journal, capfd, arguments):
+    run_dir = ["--run-dir", str(tmp_path / "lab")]
+    assert record_demos.main(["--task", "ram_insertion", *run_dir, *arguments]) == 2
+    assert arguments[1] in capfd.readouterr().err
+    assert not (tmp_path / "lab").exists()

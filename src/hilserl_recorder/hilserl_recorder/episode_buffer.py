@@ -27,6 +27,7 @@ class Episode:
     """Messages of one episode; `steps` is None until its summary is in."""
 
     number: int
+    rewards_needed: bool = True
     parts: dict[str, dict[int, Recorded]] = field(
         default_factory=lambda: {OBSERVATION: {}, ACTION: {}, REWARD: {}}
     )
@@ -41,7 +42,8 @@ class Episode:
     def missing(self) -> str:
         """What an ended episode still lacks; empty when whole."""
         assert self.steps is not None
-        return missing_parts(self.steps, *(self.parts[kind] for kind in (OBSERVATION, ACTION, REWARD)))
+        rewards = self.parts[REWARD] if self.rewards_needed else None
+        return missing_parts(self.steps, self.parts[OBSERVATION], self.parts[ACTION], rewards)
 
     def messages(self) -> list[Recorded]:
         """Everything that belongs to a whole episode; what realtime sends after its end does not.
@@ -68,10 +70,11 @@ class EpisodeBuffer:
 
     Args:
         patience_s: an ended episode may wait this long for late parts.
+        rewards_needed: false where a person alone judges: an episode is whole without rewards.
     """
 
-    def __init__(self, patience_s: float) -> None:
-        self._patience_s = patience_s
+    def __init__(self, patience_s: float, rewards_needed: bool = True) -> None:
+        self._patience_s, self._rewards_needed = patience_s, rewards_needed
         self._open: dict[int, Episode] = {}
         self._closed: int | None = None
         self._states: deque[Recorded] = deque(maxlen=KEPT_STATES)
@@ -81,6 +84,10 @@ class EpisodeBuffer:
         """An episode is under way."""
         return bool(self._open)
 
+    def holds(self, number: int) -> bool:
+        """Whether messages of this episode are here."""
+        return number in self._open
+
     def add(self, kind: str, recorded: Recorded) -> None:
         """Takes an observation, executed action or reward."""
         number, step = int(recorded.message.episode), int(recorded.message.step)
@@ -88,9 +95,9 @@ class EpisodeBuffer:
             if kind != OBSERVATION or step != 0:
                 return  # realtime: the tail of a finished episode
             self._closed = None  # numbers started again
-        episode = self._open.setdefault(number, Episode(number))
+        episode = self._open.setdefault(number, self._episode(number))
         if kind == OBSERVATION and step == 0 and self._is_another_start(episode, recorded):
-            episode = self._open[number] = Episode(number)
+            episode = self._open[number] = self._episode(number)
         episode.parts[kind].setdefault(step, recorded)
 
     def add_state(self, recorded: Recorded) -> None:
@@ -121,6 +128,9 @@ class EpisodeBuffer:
                 self._close(episode)
                 return episode.number, episode.missing()
         return None
+
+    def _episode(self, number: int) -> Episode:
+        return Episode(number, self._rewards_needed)
 
     def _ended(self) -> list[Episode]:
         return [episode for episode in self._open.values() if episode.summary is not None]

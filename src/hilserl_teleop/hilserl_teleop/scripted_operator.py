@@ -46,6 +46,7 @@ class ScriptedOperator:
             it strays or stalls), `evaluate` (hands off).
         period_s: time between calls.
         rng: source of all randomness: the same generator state gives the same person.
+        says_success: in phase `demos`, presses the success button once the task is done.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class ScriptedOperator:
         phase: str,
         period_s: float,
         rng: np.random.Generator,
+        says_success: bool = False,
     ) -> None:
         if phase not in PHASES:
             raise ValueError(f"operator: phase '{phase}' is unknown, must be one of {PHASES}; example: demos")
         self._spec, self._phase, self._period_s = spec, phase, period_s
+        self._says_success = says_success and phase == "demos"
         self.use_random(rng, action)
 
     def use_random(self, rng: np.random.Generator, action: ActionSpec) -> None:
@@ -110,7 +113,7 @@ class ScriptedOperator:
         if self._phase == "train" and not self._judgement.wants_control(goal_T_tcp, success):
             return self._hands_off()
         if success:
-            return self._hands_off()
+            return self._hands_off(success_button=self._says_success)
         if not self._held:
             self._skill.reset()
         displacement = self._skill.displacement(goal_T_tcp, insertion_depth)
@@ -135,6 +138,6 @@ class ScriptedOperator:
         stick = self._hand.push(displacement, base_T_goal[:3, :3], GAIN, self._spec.demonstration_speed)
         return OperatorOutput(stick, intervening=True)
 
-    def _hands_off(self) -> OperatorOutput:
+    def _hands_off(self, success_button: bool = False) -> OperatorOutput:
         self._held = False
-        return OperatorOutput(self._hand.release())
+        return OperatorOutput(self._hand.release(), success_button=success_button)

@@ -43,7 +43,12 @@ class ScriptedOperatorNode(HilserlNode):
         self._lockstep = self.task.pacing == "lockstep"
         self._arm = self.task.arms[0]
         self._operator = ScriptedOperator(
-            self.task.operator.scripted, self._arm.action, phase, self.task.period_s, self._rng(0)
+            self.task.operator.scripted,
+            self._arm.action,
+            phase,
+            self.task.period_s,
+            self._rng(0),
+            says_success=self.task.demonstrations.gate in ("person", "both"),
         )
         self._device = DevicePublisher(self)
         self._truths: dict[int, SimGroundTruth] = {}
