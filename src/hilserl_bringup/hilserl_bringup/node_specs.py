@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hilserl_task import Task, TaskError
@@ -146,11 +147,7 @@ _PHASES: dict[str, Callable[[Task, RunContext], list[NodeSpec]]] = {
 
 
 def _robot_side(task: Task, context: RunContext, phase: str, operator: bool) -> list[NodeSpec]:
-    """Robot or simulation, observation and mux, and the simulated person where the task has one.
-
-    With `operator.kind: spacenav` the person's device driver is started by its own launch file: any node that
-    publishes `spacenav/joy` and `spacenav/twist_stamped`.
-    """
+    """Robot or simulation, observation and mux, and who steers: the simulated person, or devices."""
     specs = [_node(context, "hilserl_sim", "sim")] if task.scene is not None else []
     specs += [
         _node(context, "hilserl_observation", "observation"),
@@ -158,7 +155,36 @@ def _robot_side(task: Task, context: RunContext, phase: str, operator: bool) -> 
     ]
     if operator and task.operator.kind == "scripted":
         specs.append(_node(context, "hilserl_teleop", "scripted_operator", phase=phase))
+    elif operator:
+        specs += _devices(task, context)
     return specs
+
+
+def _devices(task: Task, context: RunContext) -> list[NodeSpec]:
+    """One driver a device of the task; `external` ones are started elsewhere.
+
+    Raises:
+        TaskError: a keyboard, but no terminal to read it from.
+    """
+    specs = []
+    for index, device in enumerate(task.operator.devices):
+        if device.driver == "external":
+            continue
+        more: dict[str, ParameterValue] = {"tty": _terminal()} if device.driver == "keyboard" else {}
+        spec = _node(context, "hilserl_teleop", device.driver, device=index, **more)
+        specs.append(replace(spec, name=f"{device.driver}_{device.arm}" if device.arm else device.driver))
+    return specs
+
+
+def _terminal() -> str:
+    """Device file of this process's terminal: a child in a session of its own has none."""
+    try:
+        return os.ttyname(0)
+    except OSError:
+        raise TaskError(
+            "operator.devices: driver: keyboard needs a terminal, and standard input is none; start in a "
+            "terminal, or use driver: external and `ros2 run hilserl_teleop keyboard` in another one"
+        ) from None
 
 
 def _node(

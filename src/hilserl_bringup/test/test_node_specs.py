@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
+import pty
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,53 @@ def test_evaluation_has_no_operator_and_no_learner():
 def test_a_real_robot_has_no_simulation_and_no_simulated_person():
     specs = specs_of("train", "scene=null", "operator.kind=spacenav", "pacing=realtime")
     assert not {"sim", "scripted_operator"} & set(names(specs))
+
+
+PERSON = ("scene=null", "operator.kind=person", "pacing=realtime")
+
+
+def test_a_driver_for_every_device_while_a_person_is_there():
+    devices = "operator.devices=[{driver: hidraw, arm: arm, serial: A}]"
+    for phase in ("labels", "demos", "train"):
+        spec = next(spec for spec in specs_of(phase, *PERSON, devices) if spec.package == "hilserl_teleop")
+        assert (spec.executable, spec.name) == ("hidraw", "hidraw_arm")
+        assert spec.parameters["device"] == 0
+    for phase, more in (("evaluate", ()), ("train", ("operator.interventions=false",))):
+        assert not [s for s in specs_of(phase, *PERSON, devices, *more) if s.package == "hilserl_teleop"]
+
+
+def test_one_device_for_all_arms_has_the_name_of_its_driver():
+    assert "gamepad" in names(specs_of("demos", *PERSON, "operator.devices=[{driver: gamepad}]"))
+
+
+def test_external_devices_and_those_of_a_scripted_person_are_not_started():
+    external = "operator.devices=[{driver: external}]"
+    assert not [s for s in specs_of("demos", *PERSON, external) if s.package == "hilserl_teleop"]
+    assert "hidraw" not in names(specs_of("demos", "operator.devices=[{driver: hidraw}]"))
+
+
+def test_two_devices_for_two_arms():
+    arm = load_task("ram_insertion").arms[0].model_dump(mode="json")
+    arms = f"arms={[{**arm, 'name': name} for name in ('left', 'right')]}"
+    devices = "[{driver: hidraw, arm: right, serial: A}, {driver: hidraw, arm: left, serial: B}]"
+    cameras = "cameras=[{name: wrist_1, arm: left}]"
+    specs = specs_of("train", *PERSON, arms, cameras, f"operator.devices={devices}")
+    drivers = {spec.name: spec.parameters["device"] for spec in specs if spec.package == "hilserl_teleop"}
+    assert drivers == {"hidraw_right": 0, "hidraw_left": 1}
+
+
+def test_a_keyboard_reads_the_terminal_of_who_starts_the_phase(monkeypatch):
+    keyboard = "operator.devices=[{driver: keyboard}]"
+    ttyname, (master, slave) = os.ttyname, pty.openpty()
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr(os, "ttyname", lambda _: ttyname(slave))
+        spec = next(spec for spec in specs_of("demos", *PERSON, keyboard) if spec.name == "keyboard")
+        assert spec.parameters["tty"] == ttyname(slave)
+        monkeypatch.setattr(os, "ttyname", lambda _: ttyname(nothing.fileno()))
+        with pytest.raises(TaskError, match=r"driver: keyboard needs a terminal.*external"):
+            specs_of("demos", *PERSON, keyboard)
+    os.close(master)
+    os.close(slave)
 
 
 def test_labels_are_collected_without_a_reward():

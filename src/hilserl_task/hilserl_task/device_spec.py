@@ -195,12 +195,17 @@ def _free(arms: Sequence[str], holder: dict[str | None, int]) -> str:
 
 def _check_shared(devices: Sequence[DeviceSpec]) -> None:
     """One piece of hardware cannot be in two hands."""
-    seen: dict[tuple[Any, ...], int] = {}
+    seen: dict[tuple[str | None, ...], int] = {}
     for index, device in enumerate(devices):
         if device.driver == "external":
             continue
-        chosen = (device.serial, device.path, device.product, device.topic)
-        key = (device.driver, *chosen)
+        key: tuple[str | None, ...] = (
+            device.driver,
+            device.serial,
+            device.path,
+            device.product,
+            device.topic,
+        )
         if device.driver == "leader" and device.leader is not None:
             key = (device.driver, device.leader.joint_topic or device.leader.pose_topic)
         if key in seen:

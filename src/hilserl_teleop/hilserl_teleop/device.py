@@ -13,7 +13,9 @@ from sensor_msgs.msg import Joy
 
 from hilserl_ros import codec, qos, topics
 
-PUBLISH_RATE_HZ = 30.0  # at least what the stock driver does while the puck moves
+PUBLISH_RATE_HZ = 30.0  # of the scripted operator
+# Of devices. Also when nothing moves, so that a still hand and a dead driver look different to the mux.
+DEVICE_RATE_HZ = 50.0
 FRAME = "spacenav"
 
 
@@ -22,11 +24,12 @@ class DevicePublisher:
 
     Args:
         node: publishes on its behalf.
+        arm: the one arm it moves; None for all.
     """
 
-    def __init__(self, node: Node) -> None:
-        self._joy = node.create_publisher(Joy, topics.JOY, qos.TELEOP)
-        self._twist = node.create_publisher(TwistStamped, topics.TWIST, qos.TELEOP)
+    def __init__(self, node: Node, arm: str | None = None) -> None:
+        self._joy = node.create_publisher(Joy, topics.joy(arm), qos.TELEOP)
+        self._twist = node.create_publisher(TwistStamped, topics.twist(arm), qos.TELEOP)
 
     @property
     def heard(self) -> bool:
@@ -40,7 +43,7 @@ class DevicePublisher:
         Args:
             stamp: of the reading.
             stick: (6,) in [-1, 1], translation xyz then rotation xyz.
-            buttons: success, discard, failure.
+            buttons: success, discard, failure, gripper (close / open); trailing ones may be left out.
 
         Raises:
             ValueError: the stick is not six finite numbers.

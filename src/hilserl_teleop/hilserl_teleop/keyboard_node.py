@@ -6,53 +6,97 @@ ros2 run hilserl_teleop keyboard
 
 from __future__ import annotations
 
+import os
 import sys
-import time
 
-from hilserl_ros.node import ERROR, HilserlNode, run
-from hilserl_teleop.device import PUBLISH_RATE_HZ, DevicePublisher
-from hilserl_teleop.keys import HELP, KeyDecoder, KeyStick
+from hilserl_ros.node import run
+from hilserl_task import TaskError
+from hilserl_task.device_spec import DeviceSpec
+from hilserl_teleop.device_node import DeviceNode
+from hilserl_teleop.driver import DeviceGone, Driver
+from hilserl_teleop.keys import BUTTONS, HELP, SPEED_KEYS, USUAL_BUTTONS, KeyDecoder, KeyStick
 from hilserl_teleop.terminal import Terminal
 
 
-class KeyboardNode(HilserlNode):
-    """Publishes spacenav/joy and spacenav/twist_stamped at 30 Hz from the keys of this terminal."""
+class KeyboardDriver(Driver):
+    """Keys of a terminal. A deflection fades by itself, so no silence is trouble; a lost terminal is.
 
-    def __init__(self) -> None:
-        super().__init__("keyboard")
-        self._terminal = Terminal(sys.stdin.fileno())
+    Args:
+        terminal: device file of the terminal; empty: that of stdin.
+    """
+
+    known_buttons = BUTTONS
+    usual_buttons = USUAL_BUTTONS
+    returns = False
+
+    def __init__(self, terminal: str = "") -> None:
+        super().__init__()
+        self._path = terminal
+        self._terminal: Terminal | None = None
         self._decoder, self._keys = KeyDecoder(), KeyStick()
-        self._device = DevicePublisher(self)
-        self.create_timer(1.0 / PUBLISH_RATE_HZ, self._tick)
+        self._descriptor = -1
+        self.title = "keyboard"
+
+    def open(self) -> None:
+        """Takes the terminal and shows the keys."""
+        super().open()
+        self._descriptor = sys.stdin.fileno()
+        if self._path:
+            try:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_NOCTTY)
+            except OSError as error:
+                raise TaskError(f"tty: '{self._path}' cannot be opened: {error.strerror}") from error
+        self._terminal = Terminal(self._descriptor)
         self._say(HELP)
 
-    def close(self) -> None:
-        """Gives the terminal back as it was."""
-        self._terminal.restore()
-
-    def _tick(self) -> None:
-        now_s = time.monotonic()
+    def poll(self, now_s: float) -> bool:
+        """Takes in what was typed."""
+        if self._terminal is None:
+            raise DeviceGone("keyboard: no terminal")
         try:
             typed = self._terminal.read()
         except EOFError as error:
-            self.diagnose(ERROR, "keyboard lost", reason=error)
-            self.finish(1)
-            typed = ""
-        for key in self._decoder.feed(typed):
+            raise DeviceGone(f"keyboard: {error}") from error
+        keys = self._decoder.feed(typed)
+        for key in keys:
             self._take(key, now_s)
-        stamp = self.get_clock().now().to_msg()
-        self._device.publish(stamp, self._keys.stick(now_s), self._keys.buttons(now_s))
+        self.tapped = frozenset()
+        self._press(self._keys.pressed(now_s))
+        self.axes = self._keys.stick(now_s)
+        return bool(keys)
 
     def _take(self, key: str, now_s: float) -> None:
         if key == "h":
             self._say(HELP)
-        elif self._keys.press(key, now_s) and key in "+=-":
+        elif self._keys.press(key, now_s) and key in SPEED_KEYS:
             self._say(f"speed {self._keys.speed:g}\n")
 
-    @staticmethod
-    def _say(text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    def close(self) -> None:
+        """Gives the terminal back as it was."""
+        if self._terminal is None:
+            return
+        self._terminal.restore()
+        self._terminal = None
+        if self._path:
+            os.close(self._descriptor)
+
+    def _say(self, text: str) -> None:
+        if self._path:
+            os.write(self._descriptor, text.encode())
+        else:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+class KeyboardNode(DeviceNode):
+    """Keyboard. Parameter `tty`: device file of the terminal, where the node has no terminal of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("keyboard")
+
+    def make_driver(self, spec: DeviceSpec) -> Driver:
+        """Of the terminal `tty`, or of stdin."""
+        return KeyboardDriver(str(self.declare_parameter("tty", "").value))
 
 
 def main() -> None:

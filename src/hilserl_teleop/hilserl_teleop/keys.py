@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 
+from hilserl_task.device_spec import ButtonsSpec
 from hilserl_task.frames import Array
 
 FULL_S = 0.1  # full deflection after a press or repeat (a terminal repeats about 30 times a second)
@@ -19,13 +20,15 @@ AXES = {
     "up": (0, 1), "down": (0, -1), "left": (1, 1), "right": (1, -1), "page_up": (2, 1), "page_down": (2, -1),
     "u": (3, 1), "o": (3, -1), "i": (4, 1), "k": (4, -1), "j": (5, 1), "l": (5, -1),
 }  # fmt: skip
-SUCCESS, DISCARD, FAILURE = 0, 1, 2
-BUTTONS = {"space": SUCCESS, "backspace": DISCARD, "x": FAILURE}
+SPEED_KEYS = ("+", "=", "-")
+USUAL_BUTTONS = ButtonsSpec(success="space", discard="backspace", failure="x", gripper="g")
+# Any key that moves nothing may be a button.
+BUTTONS = frozenset({"space", "backspace", "enter", "tab", *"bcegmnpqtvxyz", *"0123456789"})
 
 _SEQUENCES = {
     "\x1b[A": "up", "\x1b[B": "down", "\x1b[C": "right", "\x1b[D": "left", "\x1b[5~": "page_up",
     "\x1b[6~": "page_down", "\x1bOA": "up", "\x1bOB": "down", "\x1bOC": "right", "\x1bOD": "left",
-    " ": "space", "\x7f": "backspace", "\x08": "backspace",
+    " ": "space", "\x7f": "backspace", "\x08": "backspace", "\n": "enter", "\r": "enter", "\t": "tab",
 }  # fmt: skip
 _TOKEN = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])|[\s\S]")
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-9;]*|O)?$")
@@ -38,6 +41,7 @@ keyboard teleoperation (keep a key down to keep moving)
   u / o   roll     i / k  pitch     j / l  yaw
   + / -   faster / slower            h  this help
   space   success  backspace  discard the episode      x  failure
+  g       close or open the gripper
   Ctrl-C  ends
 """
 
@@ -63,7 +67,7 @@ class KeyStick:
     def __init__(self) -> None:
         self._pressed_at = np.full(6, -np.inf)
         self._sign = np.zeros(6)
-        self._button_at = np.full(3, -np.inf)
+        self._button_at: dict[str, float] = {}
         self._speed = SPEEDS.index(0.5)
 
     @property
@@ -77,8 +81,8 @@ class KeyStick:
             axis, sign = AXES[key]
             self._pressed_at[axis], self._sign[axis] = now_s, sign
         elif key in BUTTONS:
-            self._button_at[BUTTONS[key]] = now_s
-        elif key in ("+", "=", "-"):
+            self._button_at[key] = now_s
+        elif key in SPEED_KEYS:
             step = -1 if key == "-" else 1
             self._speed = min(max(self._speed + step, 0), len(SPEEDS) - 1)
         else:
@@ -91,7 +95,6 @@ class KeyStick:
         fade = np.clip((NEUTRAL_S - age) / (NEUTRAL_S - FULL_S), 0.0, 1.0)
         return self.speed * self._sign * fade
 
-    def buttons(self, now_s: float) -> tuple[bool, bool, bool]:
-        """Success, discard, failure: down for 0.2 s after the last press."""
-        down = now_s - self._button_at < NEUTRAL_S
-        return bool(down[SUCCESS]), bool(down[DISCARD]), bool(down[FAILURE])
+    def pressed(self, now_s: float) -> frozenset[str]:
+        """Names of the buttons that are down: for 0.2 s after the last press."""
+        return frozenset(key for key, at in self._button_at.items() if now_s - at < NEUTRAL_S)
