@@ -17,5 +17,12 @@ setup(
     maintainer_email="maintainers@hilserl.org",
     description="Camera drivers and the crop tool: RealSense, V4L2.",
     license="Apache-2.0",
-    entry_points={"console_scripts": []},
+    entry_points={
+        "console_scripts": [
+            "realsense = hilserl_cameras.realsense:main",
+            "v4l2 = hilserl_cameras.v4l2:main",
+            "crop = hilserl_cameras.crop:main",
+            "check = hilserl_cameras.check:main",
+        ]
+    },
 )

@@ -4,8 +4,8 @@
 The compressed form is that of image_transport's `compressed` plugin (compressed_publisher.cpp): the format
 string names the encoding of the raw picture, then that of the file, e.g. `rgb8; jpeg compressed bgr8`.
 
-rgb8 and bgr8 are read by numpy. Every other encoding (mono8, yuv422_yuy2, bayer_*) needs cv_bridge; whether it
-is installed is decided here and nowhere else.
+rgb8 and bgr8 are read by numpy. Every other encoding (mono8, yuv422_yuy2, bayer_*) needs cv_bridge: whether
+it is installed is decided here and nowhere else.
 """
 
 from __future__ import annotations
