@@ -148,7 +148,7 @@ _PHASES: dict[str, Callable[[Task, RunContext], list[NodeSpec]]] = {
 
 def _robot_side(task: Task, context: RunContext, phase: str, operator: bool) -> list[NodeSpec]:
     """Robot or simulation, observation and mux, and who steers: the simulated person, or devices."""
-    specs = [_node(context, "hilserl_sim", "sim")] if task.scene is not None else []
+    specs = [_node(context, "hilserl_sim", "sim")] if task.scene is not None else _cameras(task, context)
     specs += [
         _node(context, "hilserl_observation", "observation"),
         _node(context, "hilserl_intervention", "intervention_mux", operator_enabled=operator),
@@ -157,6 +157,17 @@ def _robot_side(task: Task, context: RunContext, phase: str, operator: bool) -> 
         specs.append(_node(context, "hilserl_teleop", "scripted_operator", phase=phase))
     elif operator:
         specs += _devices(task, context)
+    return specs
+
+
+def _cameras(task: Task, context: RunContext) -> list[NodeSpec]:
+    """One process for all RealSense cameras, one a V4L2 camera; `external` ones are started elsewhere."""
+    drivers = [camera.driver for camera in task.cameras]
+    specs = [_node(context, "hilserl_cameras", "realsense")] if "realsense" in drivers else []
+    for camera in task.cameras:
+        if camera.driver == "v4l2":
+            spec = _node(context, "hilserl_cameras", "v4l2", camera=camera.name)
+            specs.append(replace(spec, name=f"v4l2_{camera.name}"))
     return specs
 
 

@@ -126,6 +126,23 @@ def test_a_keyboard_reads_the_terminal_of_who_starts_the_phase(monkeypatch):
     os.close(slave)
 
 
+def test_cameras_of_ours_are_started_and_others_are_not():
+    """One process for all RealSense cameras, as librealsense wants it, and one for each V4L2 camera."""
+    robot = ("scene=null", "operator.kind=spacenav", "pacing=realtime")
+    cameras = (
+        "[{name: a, driver: realsense, serial: '1'}, {name: b, driver: realsense, serial: '2'}, {name: e}, "
+        "{name: c, driver: v4l2, device: /dev/video0}, {name: d, driver: v4l2, device: /dev/video2}]"
+    )
+    specs = [spec for spec in specs_of("train", *robot, f"cameras={cameras}") if "cameras" in spec.package]
+    assert [(spec.executable, spec.name, spec.parameters.get("camera")) for spec in specs] == [
+        ("realsense", "realsense", None),
+        ("v4l2", "v4l2_c", "c"),
+        ("v4l2", "v4l2_d", "d"),
+    ]
+    for others in (robot, ()):  # external ones, simulated ones
+        assert not [spec for spec in specs_of("train", *others) if spec.package == "hilserl_cameras"]
+
+
 def test_labels_are_collected_without_a_reward():
     actor = next(spec for spec in specs_of("labels") if spec.name == "actor")
     assert actor.parameters["use_reward"] is False
