@@ -9,7 +9,7 @@ setup(
     packages=find_packages(exclude=["test"]),
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/" + package_name]),
-        ("share/" + package_name, ["package.xml"]),
+        ("share/" + package_name, ["package.xml", "plugin.xml"]),
     ],
     install_requires=["setuptools"],
     zip_safe=True,
@@ -17,5 +17,5 @@ setup(
     maintainer_email="maintainers@hilserl.org",
     description="Dashboard: what the graph does and whether to step in.",
     license="Apache-2.0",
-    entry_points={"console_scripts": []},
+    entry_points={"console_scripts": ["dashboard = hilserl_rqt.main:main"]},
 )

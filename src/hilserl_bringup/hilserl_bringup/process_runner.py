@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
+from hilserl_bringup.announcement import announced
 from hilserl_bringup.commands import command
 from hilserl_bringup.domain import own_domain
 from hilserl_bringup.node_specs import NodeSpec
@@ -87,6 +88,8 @@ def run_specs(
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         if isolated:
             environment["ROS_DOMAIN_ID"] = str(stack.enter_context(own_domain()))
+        if not all(spec.offline for spec in specs):
+            stack.enter_context(announced(run_dir, int(environment.get("ROS_DOMAIN_ID") or 0)))
         processes: list[Process] = []
         try:
             for spec, line in zip(specs, commands, strict=True):
