@@ -96,11 +96,24 @@ def read_parameters(node: HilserlNode) -> ActorParameters:
 
 
 def _rules(task: Task, demonstrating: bool, use_reward: bool) -> Rules:
-    """What ends an episode; in a demonstration the task says who decides on success."""
-    gate = task.demonstrations
+    """What ends an episode: `reward.source` says who pays, in a demonstration `demonstrations.gate` does.
+
+    Without `use_reward` (label collection) nobody pays and the success button marks frames.
+    """
+    gate, source = task.demonstrations, task.reward.source
+    if source == "human":  # no classifier runs
+        needs_classifier, classifier_ends, button_ends = False, False, True
+    elif demonstrating:
+        needs_classifier, classifier_ends, button_ends = (
+            gate.needs_classifier,
+            gate.classifier_ends,
+            gate.button_ends,
+        )
+    else:
+        needs_classifier, classifier_ends, button_ends = True, True, source == "both"
     return Rules(
         max_steps=task.episode.max_steps,
-        use_reward=use_reward and (gate.needs_classifier or not demonstrating),
-        reward_ends=gate.classifier_ends or not demonstrating,
-        success_button=demonstrating and gate.button_ends,
+        use_reward=use_reward and needs_classifier,
+        reward_ends=classifier_ends,
+        success_button=use_reward and button_ends,
     )

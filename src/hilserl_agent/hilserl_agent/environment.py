@@ -27,6 +27,7 @@ from hilserl_msgs.msg import Action, EpisodeSummary, Observation, Reward
 from hilserl_ros import qos, topics
 from hilserl_task import Task
 from hilserl_task.action_codec import check_action
+from hilserl_task.gripper import GripperPenalty
 from hilserl_task.spaces import action_space, observation_space
 
 LAST_SUMMARY_S = 2.0  # for monitor and recorder to acknowledge it
@@ -96,7 +97,7 @@ class HilserlEnv(gymnasium.Env):
             self._publish_summary()
         self._wait_for_graph()
         self._episode += 1
-        self._book = EpisodeBook(self._rules)
+        self._book = EpisodeBook(self._rules, GripperPenalty(self._task))
         self._closed, self._failure = None, ""
         self._stamps.clear()
         self._began_at = time.monotonic()

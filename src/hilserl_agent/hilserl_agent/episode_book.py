@@ -13,6 +13,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from hilserl_task.gripper import GripperPenalty
+
 HUMAN = 1  # hilserl_msgs/Action.SOURCE_HUMAN
 
 
@@ -94,8 +96,8 @@ class Rules:
         max_steps: actions in an episode at most.
         use_reward: steps wait for a reward; false where no reward node runs (label collection).
         reward_ends: the classifier's success ends the episode; false where a person alone decides.
-        success_button: the operator's success button counts as success. False in training, where the
-            classifier alone decides, and in label collection, where the button marks frames.
+        success_button: the operator's success button counts as success. False where the classifier alone
+            decides, and in label collection, where the button marks frames.
     """
 
     max_steps: int
@@ -106,9 +108,13 @@ class Rules:
 
 @dataclass
 class EpisodeBook:
-    """Parts of one episode as they arrive, and what they amount to."""
+    """Parts of one episode as they arrive, and what they amount to.
+
+    `gripper_penalty`, of this episode, prices the changes of learned grippers; None: there is none.
+    """
 
     rules: Rules
+    gripper_penalty: GripperPenalty | None = None
     steps: int = 0
     intervention_steps: int = 0
     interventions: int = 0
@@ -167,22 +173,26 @@ class EpisodeBook:
         self._count(executed.source)
         reward = 1.0 if self.outcome is Outcome.SUCCESS else 0.0
         self.episode_return += reward
-        return ClosedStep(frame, executed, self._frames[step + 1], reward, terminated, truncated)
+        penalty = 0.0 if self.gripper_penalty is None else self.gripper_penalty.of(executed.values)
+        return ClosedStep(frame, executed, self._frames[step + 1], reward, terminated, truncated, penalty)
 
     def _judge(self, step: int, success: bool, event: Event) -> tuple[bool, bool]:
-        """Ends the episode where it ends; returns (terminated, truncated)."""
+        """Ends the episode where it ends; returns (terminated, truncated).
+
+        A person sees more than the classifier: a discard or a failure outweighs its success.
+        """
+        if event is Event.DISCARD:
+            self.discarded = True
+            return self._end(Ending.OPERATOR, Outcome.UNLABELLED, terminated=False)
+        if event is Event.FAILURE:  # nothing is to be had from here on, so nothing is bootstrapped
+            return self._end(Ending.OPERATOR, Outcome.FAILURE, terminated=True)
         if success and self.rules.reward_ends:
             return self._end(Ending.REWARD, Outcome.SUCCESS, terminated=True)
         if event is Event.SUCCESS and self.rules.success_button:
             return self._end(Ending.OPERATOR, Outcome.SUCCESS, terminated=True)
-        # A person who stops an episode says nothing about the state's value: bootstrapping goes on.
-        if event is Event.FAILURE:
-            return self._end(Ending.OPERATOR, Outcome.FAILURE, terminated=False)
-        if event is Event.DISCARD:
-            self.discarded = True
-            return self._end(Ending.OPERATOR, Outcome.UNLABELLED, terminated=False)
         if step + 1 >= self.rules.max_steps:
-            outcome = Outcome.FAILURE if self.rules.use_reward else Outcome.UNLABELLED
+            judged = self.rules.use_reward or self.rules.success_button
+            outcome = Outcome.FAILURE if judged else Outcome.UNLABELLED
             return self._end(Ending.TIMEOUT, outcome, terminated=False)
         return False, False
 

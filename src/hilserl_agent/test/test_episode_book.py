@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from hilserl_agent.episode_book import HUMAN, Ending, EpisodeBook, Event, Executed, Frame, Outcome, Rules
+from hilserl_task import load_task
+from hilserl_task.gripper import GripperPenalty
 
 RULES = Rules(max_steps=3)
 
@@ -89,13 +91,45 @@ def test_success_button_counts_only_where_the_rules_say_so():
     assert not play(ignored, 2, event=Event.SUCCESS)[-1].last
 
 
+@pytest.mark.parametrize("classifier_says", [False, True])
 @pytest.mark.parametrize(("event", "discarded"), [(Event.FAILURE, False), (Event.DISCARD, True)])
-def test_operator_can_stop_an_episode(event, discarded):
+def test_a_person_stops_an_episode_whatever_the_classifier_says(event, discarded, classifier_says):
     book = EpisodeBook(RULES)
-    step = play(book, 2, event=event)[-1]
-    assert (step.terminated, step.truncated, step.reward) == (False, True, 0.0)
+    step = play(book, 2, event=event, success=classifier_says)[-1]
+    assert (step.terminated, step.truncated, step.reward) == (not discarded, discarded, 0.0)
     assert (book.ending, book.discarded) == (Ending.OPERATOR, discarded)
-    assert book.outcome is not Outcome.SUCCESS
+    assert book.outcome is (Outcome.UNLABELLED if discarded else Outcome.FAILURE)
+
+
+def test_beside_the_classifier_whoever_is_first_pays():
+    both = Rules(max_steps=3, success_button=True)
+    pressed, classified = EpisodeBook(both), EpisodeBook(both)
+    by_person = play(pressed, 2, event=Event.SUCCESS)[-1]
+    by_classifier = play(classified, 2, success=True)[-1]
+    for step in (by_person, by_classifier):
+        assert (step.terminated, step.reward) == (True, 1.0)
+    assert (pressed.ending, classified.ending) == (Ending.OPERATOR, Ending.REWARD)
+
+
+def test_where_a_person_pays_alone_an_episode_without_a_press_failed():
+    book = EpisodeBook(Rules(max_steps=1, use_reward=False, reward_ends=False, success_button=True))
+    book.add_frame(frame(0))
+    book.add_executed(0, executed(0))
+    assert book.add_frame(frame(1))[0].truncated
+    assert book.outcome is Outcome.FAILURE
+
+
+def test_gripper_changes_cost_their_penalty_whoever_made_them():
+    task = load_task("ram_insertion", ["arms.0.gripper.mode=learned", "arms.0.gripper.position=1"])
+    book = EpisodeBook(Rules(max_steps=10), GripperPenalty(task))
+    closed = book.add_frame(frame(0))
+    for k, (command, source) in enumerate([(-1, HUMAN), (-1, 0), (0, HUMAN), (1, 0)]):
+        values = np.zeros(7, np.float32)
+        values[6] = command
+        closed += book.add_executed(k, Executed(values, source)) + book.add_frame(frame(k + 1))
+        closed += book.add_reward(k + 1, False)
+    assert [step.grasp_penalty for step in closed] == [-0.02, 0.0, 0.0, -0.02]
+    assert play(EpisodeBook(RULES), 1)[0].grasp_penalty == 0.0
 
 
 def test_without_reward_node_nothing_waits_for_rewards():
