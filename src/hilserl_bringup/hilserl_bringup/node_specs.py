@@ -181,8 +181,10 @@ def _devices(task: Task, context: RunContext) -> list[NodeSpec]:
     for index, device in enumerate(task.operator.devices):
         if device.driver == "external":
             continue
-        more: dict[str, ParameterValue] = {"tty": _terminal()} if device.driver == "keyboard" else {}
-        spec = _node(context, "hilserl_teleop", device.driver, device=index, **more)
+        if device.driver == "keyboard":
+            spec = _node(context, "hilserl_teleop", "keyboard", device=index, tty=_terminal())
+        else:
+            spec = _node(context, "hilserl_teleop", device.driver, device=index)
         specs.append(replace(spec, name=f"{device.driver}_{device.arm}" if device.arm else device.driver))
     return specs
 

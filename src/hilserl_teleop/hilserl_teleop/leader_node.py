@@ -25,6 +25,7 @@ from hilserl_teleop.device_node import DeviceNode
 from hilserl_teleop.driver import Driver
 
 SILENT_S = 0.15  # neutral within 0.2 s
+ROUNDING_S = 1e-6
 DEADBAND = 0.05  # of one step: encoders of a leader at rest flicker
 
 
@@ -53,10 +54,10 @@ class Movement:
     def deflection(self, now_s: float, base_T_hand: Array) -> Array:
         """(6,) of the newest pose; zero until a whole step has been seen."""
         self._poses.append((now_s, base_T_hand))
-        while len(self._poses) > 1 and now_s - self._poses[1][0] >= self._period_s:
+        while len(self._poses) > 1 and now_s - self._poses[1][0] > self._period_s - ROUNDING_S:
             self._poses.popleft()
         then_s, base_T_then = self._poses[0]
-        if now_s - then_s < self._period_s:
+        if now_s - then_s < self._period_s - ROUNDING_S:
             return np.zeros(6)
         turned = Rotation.from_matrix(base_T_hand[:3, :3] @ base_T_then[:3, :3].T).as_rotvec()
         moved = np.concatenate([base_T_hand[:3, 3] - base_T_then[:3, 3], turned])

@@ -8,6 +8,7 @@ trouble.
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 
 # Hands off for this long before a device steers (again). Longer than a SpaceMouse needs for a report, so a
@@ -45,9 +46,9 @@ class Watchdog:
         return State.GONE
 
     def opened(self, now_s: float) -> None:
-        """The device is there (again)."""
+        """The device is there (again). One that always reports has yet to prove it."""
         self._distrust()
-        self._reported_at = now_s
+        self._reported_at = now_s if self._silent_s is None else -math.inf
 
     def update(self, now_s: float, reported: bool, centred: bool) -> State:
         """The state after a look at the device.

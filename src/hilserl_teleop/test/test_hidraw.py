@@ -270,7 +270,9 @@ def test_link_lost_while_pushed(kernel, node_on):
             kernel.report(0, push(-2, True))
             graph.spin_for(0.016)
         assert hand.stick()[0] > 0
-        last = time.time_ns()
+        count = len(hand.twists)
+        hand.wait_for(lambda: len(hand.twists) > count + 1, "the last report is read")
+        last = codec.ns_from_stamp(hand.twists[-1].header.stamp)
         kernel.report(0, "17 10 00")  # the battery's report is no sign of a hand
         hand.wait_for_word("device stuck")
         moved = [codec.ns_from_stamp(t.header.stamp) for t in hand.twists if t.twist.linear.x]
