@@ -26,7 +26,7 @@ RUN apt-get update \
 WORKDIR /hilserl
 COPY . .
 # The set-up takes ROS from /opt/ros, since its setup is sourced, and the rest from the package index.
-RUN source /opt/ros/jazzy/setup.bash \
+RUN . /opt/ros/jazzy/setup.bash \
     && make setup \
     && scripts/build.sh
 

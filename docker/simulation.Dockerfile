@@ -23,7 +23,7 @@ RUN apt-get update \
 
 WORKDIR /hilserl
 COPY . .
-RUN source /opt/ros/jazzy/setup.bash \
+RUN . /opt/ros/jazzy/setup.bash \
     && make setup \
     && scripts/build.sh
 

@@ -26,25 +26,50 @@ Results = dict[str, dict[str, Any]]
 
 
 def controller(_: Path) -> Results:
-    """Time of one update() of the control law."""
-    program = REPOSITORY / "build" / "hilserl_control" / "bench_update"
-    if not program.is_file():
-        program = REPOSITORY / "install" / "hilserl_control" / "lib" / "hilserl_control" / "bench_update"
+    """Time of one update() of the control law, and with dynamics where the plugins are installed."""
+    law = _built("hilserl_control")
+    if law is None:
+        raise SystemExit("bench: hilserl_control is not built; run scripts/build.sh")
+    results = _update_times(law, LAW_CASES)
+    plugins = _built("hilserl_controllers")
+    if plugins is None:
+        print("controller with dynamics: not measured, hilserl_controllers is not built (needs ros2_control)")
+        return results
+    return results | _update_times(plugins, PLUGIN_CASES)
+
+
+# Name of the result, what the program puts in front of median_us ..., what was measured.
+LAW_CASES = (
+    ("update_us", "", "pose mode, dynamics excluded"),
+    ("update_wrench_us", "wrench_", "wrench mode, dynamics excluded"),
+    ("update_dynamic_nullspace_us", "dynamic_nullspace_", "pose mode, dynamic nullspace"),
+)
+PLUGIN_CASES = (
+    ("update_with_dynamics_us", "", "law with dynamic nullspace and Pinocchio's dynamics"),
+    ("update_plugin_us", "plugin_", "the whole ros2_control plugin"),
+)
+
+
+def _built(package: str) -> Path | None:
+    """A package's bench_update, in this workspace or in one that is sourced."""
+    candidates = [REPOSITORY / "build" / package / "bench_update"]
+    prefixes = [REPOSITORY / "install" / package, *os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)]
+    candidates += [Path(prefix) / "lib" / package / "bench_update" for prefix in prefixes]
+    return next((program for program in candidates if program.is_file()), None)
+
+
+def _update_times(program: Path, cases: tuple[tuple[str, str, str], ...]) -> Results:
     measured = json.loads(_output([str(program), "1000000"]))
     how = f"{measured['joints']} joints, {{}}, {measured['cycles']} cycles, C++"
-    results: Results = {}
-    for name, prefix, what in (
-        ("update_us", "", "pose mode, dynamics excluded"),
-        ("update_wrench_us", "wrench_", "wrench mode, dynamics excluded"),
-        ("update_dynamic_nullspace_us", "dynamic_nullspace_", "pose mode, dynamic nullspace"),
-    ):
-        for figure in ("median", "p999", "max"):
-            results[f"controller.{name}.{figure}"] = {
-                "value": measured[f"{prefix}{figure}_us"],
-                "unit": "us",
-                "how": how.format(what),
-            }
-    return results
+    return {
+        f"controller.{name}.{figure}": {
+            "value": measured[f"{prefix}{figure}_us"],
+            "unit": "us",
+            "how": how.format(what),
+        }
+        for name, prefix, what in cases
+        for figure in ("median", "p999", "max")
+    }
 
 
 def learner(work: Path) -> Results:

@@ -33,6 +33,13 @@ TASKS = {
         rotational_clip_x=0.02, rotational_clip_y=0.03, rotational_clip_z=0.02,
         rotational_clip_neg_x=0.02, rotational_clip_neg_y=0.03, rotational_clip_neg_z=0.02,
     ),
+    "object_handover_right": hc.OriginalProfile(
+        rotational_stiffness=120.0, rotational_damping=5.0,
+        translational_clip_x=0.0085, translational_clip_y=0.005, translational_clip_z=0.005,
+        translational_clip_neg_x=0.007, translational_clip_neg_y=0.005, translational_clip_neg_z=0.006,
+        rotational_clip_x=0.02, rotational_clip_y=0.03, rotational_clip_z=0.02,
+        rotational_clip_neg_x=0.02, rotational_clip_neg_y=0.03, rotational_clip_neg_z=0.02,
+    ),
 }  # fmt: skip
 
 
