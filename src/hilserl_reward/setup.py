@@ -15,13 +15,17 @@ setup(
     zip_safe=True,
     maintainer="hilserl maintainers",
     maintainer_email="maintainers@hilserl.org",
-    description="Reward from a success classifier: label collection, training and the reward node.",
+    description="Reward from a success classifier: labels, training, the reward node, relabelling.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
             "collect_labels = hilserl_reward.collect_labels:main",
             "train_classifier = hilserl_reward.train_classifier:main",
             "reward = hilserl_reward.reward:main",
+            "label_keeper = hilserl_reward.label_keeper:main",
+            "correct_episode = hilserl_reward.correct_episode:main",
+            "relabel = hilserl_reward.relabel:main",
+            "measure_classifier = hilserl_reward.measure_classifier:main",
         ]
     },
 )

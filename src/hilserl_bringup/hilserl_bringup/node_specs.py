@@ -108,6 +108,7 @@ def _train(task: Task, context: RunContext) -> list[NodeSpec]:
     return [
         *_robot_side(task, context, "train", operator=task.operator.interventions),
         _node(context, "hilserl_reward", "reward"),
+        _node(context, "hilserl_reward", "label_keeper", respawn=True),
         _node(context, "hilserl_agent", "learner", respawn=True),
         _node(context, "hilserl_agent", "monitor", terminal=True, phase="train"),
         _node(context, "hilserl_agent", "actor", main=True, respawn=True, phase="train"),

@@ -42,6 +42,7 @@ def test_training_graph():
         "intervention_mux",
         "scripted_operator",
         "reward",
+        "label_keeper",
         "learner",
         "monitor",
         "actor",
@@ -51,7 +52,7 @@ def test_training_graph():
 
 def test_only_those_that_keep_their_work_on_disk_are_started_again():
     for phase in phase_names():
-        expected = ["learner", "actor"] if phase == "train" else []
+        expected = ["label_keeper", "learner", "actor"] if phase == "train" else []
         assert [spec.name for spec in specs_of(phase) if spec.respawn] == expected
 
 

@@ -24,9 +24,10 @@ def trained(labelled):
 def test_held_out_episodes_are_judged(trained, labelled):
     _, report = trained
     assert report.validation_episodes == 3
-    assert sum(report.confusion.values()) == 3 * 24
-    right = report.confusion["true_positive"] + report.confusion["true_negative"]
-    assert report.accuracy == pytest.approx(right / 72)
+    matrix = np.array(report.confusion_matrix)
+    assert matrix.sum() == 3 * 24
+    assert report.accuracy == pytest.approx(np.trace(matrix) / 72)
+    assert report.counts == [336 - labelled[1].sum(), labelled[1].sum()]
     assert report.accuracy_at_half >= 0.85, report
     majority = max(labelled[1].mean(), 1 - labelled[1].mean())
     assert report.accuracy_at_half > majority
@@ -74,6 +75,52 @@ def test_split_keeps_episodes_whole_and_both_classes():
     assert labels[~held_out].any()
     with pytest.raises(LearningError, match="cannot be split"):
         split_episodes(np.zeros(100, bool), groups, 0.2, 0)
+
+
+@pytest.fixture(scope="module")
+def three_classes(labelled):
+    """Left of the target, over it, right of it."""
+    images, poses, groups = scene(episodes=14, frames=24, seed=2)
+    kinds = 1 + (poses[:, 0] > 0.007).astype(int) - (poses[:, 0] < -0.007)
+    config = ClassifierConfig(
+        CAMERAS, steps=120, batch_size=64, copies=1, classes=("left", "over", "right"), learning_rate=3e-4
+    )
+    classifier = RewardClassifier(config)
+    return images, kinds, classifier, classifier.fit(images, kinds, groups)
+
+
+def test_classes_are_told_apart_on_episodes_never_seen(three_classes, tmp_path):
+    images, kinds, classifier, report = three_classes
+    matrix = np.array(report.confusion_matrix)
+    assert matrix.shape == (3, 3)
+    assert matrix.sum() == 3 * 24
+    assert report.counts == np.bincount(kinds).tolist()
+    assert report.accuracy == pytest.approx(np.trace(matrix) / 72)
+    assert report.accuracy > 0.8, matrix
+    probabilities = classifier.predict(images[:60])
+    assert probabilities.shape == (60, 3)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
+    assert (probabilities.argmax(1) == kinds[:60]).mean() > 0.85
+    classifier.save(tmp_path / "model.safetensors")
+    again = RewardClassifier.load(tmp_path / "model.safetensors", CAMERAS)
+    assert again.cfg.classes == ("left", "over", "right")
+    np.testing.assert_array_equal(again.predict(images[:5]), classifier.predict(images[:5]))
+
+
+def test_a_class_without_labels_is_refused(labelled):
+    images, labels, groups = labelled
+    classifier = RewardClassifier(ClassifierConfig(CAMERAS, trunk_width=0.125, classes=("a", "b", "c")))
+    with pytest.raises(LearningError, match="class 2 has no frame"):
+        classifier.fit(images[:48], labels[:48].astype(int), groups[:48])
+
+
+def test_a_split_through_an_episode_is_refused(labelled):
+    images, labels, groups = (part[:96] for part in labelled)
+    classifier = RewardClassifier(ClassifierConfig(CAMERAS, trunk_width=0.125, steps=2, copies=1))
+    with pytest.raises(LearningError, match="whole episodes"):
+        classifier.fit(images, labels, groups, held_out=np.arange(96) % 4 == 0)
+    report = classifier.fit(images, labels, groups, held_out=groups == groups[0])
+    assert np.sum(report.confusion_matrix) == 24
 
 
 def test_wrong_sizes_are_refused(labelled):

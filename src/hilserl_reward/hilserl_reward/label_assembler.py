@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hilserl_reward.labels import EpisodeLabels
+from hilserl_reward.labels import EpisodeLabels, last_press
 
 
 @dataclass(frozen=True)
@@ -29,21 +29,33 @@ class Frame:
 @dataclass
 class _OpenEpisode:
     frames: dict[int, Frame] = field(default_factory=dict)
-    pressed: dict[int, bool] = field(default_factory=dict)
+    kinds: dict[int, int | None] = field(default_factory=dict)
     expected: int | None = None
 
-    def labelled_steps(self) -> list[int]:
-        return sorted(self.frames.keys() & self.pressed.keys())
+    def paired_steps(self) -> list[int]:
+        return sorted(self.frames.keys() & self.kinds.keys())
+
+    def labelled(self) -> dict[int, int]:
+        """Kind of every frame that has one, by step."""
+        kinds = {step: self.kinds[step] for step in self.paired_steps()}
+        return {step: kind for step, kind in kinds.items() if kind is not None}
 
 
 class LabelAssembler:
     """Pairs frames and labels by (episode, step), whichever comes first. No ROS, no files.
 
     A frame without an answer (the last of an episode, or a lost message) is left out.
+
+    Args:
+        camera_names: order of the pictures.
+        classes: names of the kinds; empty: 0 and 1, success or not.
+        success_class: which of the classes is success, if any.
     """
 
-    def __init__(self, camera_names: tuple[str, ...]) -> None:
-        self._camera_names = camera_names
+    def __init__(
+        self, camera_names: tuple[str, ...], classes: tuple[str, ...] = (), success_class: int | None = None
+    ) -> None:
+        self._camera_names, self._classes, self._success_class = camera_names, classes, success_class
         self._open: dict[int, _OpenEpisode] = {}
         self._closed: set[int] = set()
 
@@ -54,10 +66,10 @@ class LabelAssembler:
         if episode not in self._closed:
             self._open.setdefault(episode, _OpenEpisode()).frames[step] = frame
 
-    def add_label(self, episode: int, step: int, success_pressed: bool) -> None:
-        """The executed action that answered an observation arrived, with the level of the success button."""
+    def add_label(self, episode: int, step: int, kind: int | None) -> None:
+        """The executed action that answered an observation arrived: what the frame is, None: leave it out."""
         if episode not in self._closed:
-            self._open.setdefault(episode, _OpenEpisode()).pressed[step] = success_pressed
+            self._open.setdefault(episode, _OpenEpisode()).kinds[step] = kind
 
     def expect(self, episode: int, steps: int) -> None:
         """The episode is over after so many actions; topics have no common order, so some may still come."""
@@ -65,18 +77,29 @@ class LabelAssembler:
             self._open.setdefault(episode, _OpenEpisode()).expected = steps
 
     def is_complete(self, episode: int) -> bool:
-        """Whether an episode that is over has all its labelled frames."""
+        """Whether an episode that is over has all its frames with their answers."""
         data = self._open.get(episode)
-        return data is not None and data.expected is not None and len(data.labelled_steps()) >= data.expected
+        return data is not None and data.expected is not None and len(data.paired_steps()) >= data.expected
 
-    def count_open(self) -> tuple[int, int]:
-        """Positive and negative frames of the episodes that are not closed yet."""
-        positives = negatives = 0
+    def count_open(self) -> list[int]:
+        """Frames of each kind in the episodes that are not closed yet."""
+        counts = [0] * (len(self._classes) or 2)
         for episode in self._open.values():
-            pressed = [episode.pressed[step] for step in episode.labelled_steps()]
-            positives += sum(pressed)
-            negatives += len(pressed) - sum(pressed)
-        return positives, negatives
+            for kind in episode.labelled().values():
+                counts[kind] += 1
+        return counts
+
+    def undo(self) -> int:
+        """Leaves the frames of the newest press out; how many, 0: nothing was pressed in an open episode."""
+        for episode in reversed(self._open.values()):
+            labelled = episode.labelled()
+            steps = list(labelled)
+            press = last_press(np.array(list(labelled.values()), int), bool(self._classes))
+            for index in press:
+                episode.kinds[steps[index]] = None
+            if len(press):
+                return len(press)
+        return 0
 
     def open_episodes(self) -> list[int]:
         """Numbers of the episodes that are not closed yet, in order of arrival."""
@@ -94,14 +117,18 @@ class LabelAssembler:
         """Takes an episode out; None when it holds no labelled frame. What comes late for it is ignored."""
         data = self._open.pop(episode, None)
         self._closed.add(episode)
-        steps = data.labelled_steps() if data is not None else []
-        if data is None or not steps:
+        labelled = data.labelled() if data is not None else {}
+        if data is None or not labelled:
             return None
-        frames = [data.frames[step] for step in steps]
+        frames = [data.frames[step] for step in labelled]
+        kinds = np.array(list(labelled.values()), np.int16)
+        success = kinds == (self._success_class if self._classes else 1)
         return EpisodeLabels(
             images=np.stack([frame.images for frame in frames]),
-            labels=np.array([data.pressed[step] for step in steps], dtype=bool),
+            labels=np.broadcast_to(success, kinds.shape).copy(),
             states=np.stack([frame.state for frame in frames]),
             base_T_tcp=np.stack([frame.base_T_tcp for frame in frames]),
             camera_names=self._camera_names,
+            classes=kinds if self._classes else None,
+            class_names=self._classes,
         )

@@ -3,50 +3,65 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
 from pathlib import Path
 
 import numpy as np
 import torch
+from std_srvs.srv import Trigger
 
 from hilserl_learning.classifier import RewardClassifier
 from hilserl_msgs.msg import Observation, Reward
+from hilserl_reward.gate import Gate
 from hilserl_reward.judge import Judge, Verdict
-from hilserl_reward.model import MODEL_FILE, load_classifier
+from hilserl_reward.meaning import meaning_of
+from hilserl_reward.model import MODEL_FILE, load_classifier, model_id
 from hilserl_reward.observations import camera_images
 from hilserl_ros import qos, topics
 from hilserl_ros.node import ERROR, OK, HilserlNode, run
-from hilserl_task import Task
-from hilserl_task.spaces import STATE_NAMES
+from hilserl_task import Task, TaskError
 
 _DIAGNOSE_EVERY_S = 5.0
-
-TOOL_TRAVEL = STATE_NAMES.index("start_position_z_m")
+_LOOK_EVERY_S = 1.0  # for a newer model file
 
 
 class RewardNode(HilserlNode):
     """Observation (episode, step) to Reward (episode, step), one for one.
 
-    Parameters beside those of every node: `model`, the classifier's file (default: that of run_dir).
+    Parameters beside those of every node: `model`, the classifier's file (default: that of run_dir);
+    `watch_model`, take a newly trained one over by itself (default true; `~/reload` does it at any time).
     """
 
     def __init__(self) -> None:
         super().__init__("reward")
         torch.set_num_threads(1)  # the trunk gains little from more, and spinning threads starve the graph
         parameter = self.declare_parameter("model", "").value
-        path = Path(parameter) if parameter else self.run_dir / MODEL_FILE
-        classifier = load_classifier(path, self.task)
-        self._model_id = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        self._path = Path(parameter) if parameter else self.run_dir / MODEL_FILE
+        watch: bool = self.declare_parameter("watch_model", True).value
         spec = self.task.reward
-        self._judge = Judge(classifier, spec.threshold, spec.debounce_frames)
+        classifier = self._load()
+        self._gate = Gate(self.task)
+        self._judge = Judge(classifier, spec.threshold, spec.debounce_frames, meaning_of(spec))
         self._seconds: deque[float] = deque(maxlen=200)
-        _warm_up(classifier, self.task)
         self._rewards = self.create_publisher(Reward, topics.REWARD, qos.REWARD)
         self.create_subscription(Observation, topics.OBSERVATION, self._on_observation, qos.OBSERVATION)
+        self.create_service(Trigger, topics.RELOAD_CLASSIFIER, self._on_reload)
         self.create_timer(_DIAGNOSE_EVERY_S, self._on_timer)
-        self.get_logger().info(f"classifier {self._model_id} from {path}, threshold {spec.threshold:g}")
+        if watch:
+            self.create_timer(_LOOK_EVERY_S, self._take_newer)
+        self.get_logger().info(
+            f"classifier {self._model_id} from {self._path}, threshold {spec.threshold:g}, gate {self._gate}"
+        )
+
+    def _load(self) -> RewardClassifier:
+        """The model file as it is now; sets its id. Raises TaskError when it does not fit; the id stays."""
+        self._seen = _stamp(self._path)
+        classifier = load_classifier(self._path, self.task)
+        identity = model_id(self._path)
+        _warm_up(classifier, self.task)
+        self._model_id = identity
+        return classifier
 
     def _on_observation(self, message: Observation) -> None:
         begun_s = time.perf_counter()
@@ -58,6 +73,9 @@ class RewardNode(HilserlNode):
         reward.header = message.header
         reward.probability, reward.success = verdict.probability, verdict.success
         reward.threshold = self.task.reward.threshold
+        if verdict.classes:
+            reward.class_names = list(self.task.reward.classes)
+            reward.class_probabilities = list(verdict.classes)
         self._rewards.publish(reward)
         self._seconds.append(time.perf_counter() - begun_s)
 
@@ -68,17 +86,48 @@ class RewardNode(HilserlNode):
         except ValueError as error:
             self._judge.skip(message.episode, message.step)
             return Verdict(0.0, False, str(error))
-        return self._judge.judge(message.episode, message.step, images, self._may_be_done(message))
+        possible = bool(self._gate.holds(message.state))
+        return self._judge.judge(message.episode, message.step, images, possible)
 
-    def _may_be_done(self, message: Observation) -> bool:
-        """The pose gate of the original's RAM task: proprioception relative to the start."""
-        travel_m = message.state[TOOL_TRAVEL] if len(message.state) > TOOL_TRAVEL else 0.0
-        return bool(travel_m >= self.task.reward.minimum_travel_m)
+    # -- another model ----------------------------------------------------------------------------------
+
+    def _on_reload(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        before = self._model_id
+        response.success, response.message = self._take_over()
+        if response.success and self._model_id == before:
+            response.message = f"classifier {before} is the newest already"
+        return response
+
+    def _take_newer(self) -> None:
+        if _stamp(self._path) not in (None, self._seen):
+            self._take_over()
+
+    def _take_over(self) -> tuple[bool, str]:
+        """Judges with the model file as it is now. A bad one never replaces a good one."""
+        before = self._model_id
+        try:
+            self._judge.use(self._load())
+        except TaskError as error:
+            self.diagnose(ERROR, "classifier not taken over", reason=error, kept=before)
+            return False, f"{error}; classifier {before} goes on"
+        text = f"classifier {self._model_id} judges from now on, it was {before}"
+        if self._model_id != before:
+            self.diagnose(OK, "another classifier judges from now on", now=self._model_id, before=before)
+        return True, text
 
     def _on_timer(self) -> None:
         if self._seconds:
             median_ms, worst_ms = np.percentile(self._seconds, [50, 99]) * 1e3
             self.diagnose(OK, "judging", median_ms=f"{median_ms:.2f}", p99_ms=f"{worst_ms:.2f}")
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What tells one version of a file from the next; None while there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino
 
 
 def _warm_up(classifier: RewardClassifier, task: Task) -> None:

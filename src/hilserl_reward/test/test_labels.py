@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hilserl_reward.label_assembler import Frame, LabelAssembler
 from hilserl_reward.labels import (
+    UNDECIDED,
     EpisodeLabels,
     LabelError,
     check_folder,
+    count_classes,
     count_labels,
     label_files,
+    last_press,
     next_label_file,
     read_all_labels,
     read_labels,
+    undo_last_press,
     write_labels,
 )
 
@@ -104,11 +110,11 @@ def test_frame_k_is_labelled_by_the_answer_to_it_in_any_order_of_arrival():
     assembler.add_frame(4, 2, frame(12))  # the last observation gets no answer
     assembler.add_frame(4, 1, frame(11))
     assembler.add_label(4, 0, False)
-    assert assembler.count_open() == (1, 1)
+    assert assembler.count_open() == [1, 1]
     closed = assembler.close(4)
     assert closed.labels.tolist() == [False, True]
     assert closed.images[:, 0, 0, 0, 0].tolist() == [10, 11]
-    assert assembler.count_open() == (0, 0)
+    assert assembler.count_open() == [0, 0]
     assert assembler.close(4) is None
 
 
@@ -148,5 +154,82 @@ def test_a_label_that_comes_before_the_first_frame_is_kept():
     assembler.add_label(2, 0, True)
     assert assembler.episodes_before(2) == [1]
     assembler.add_frame(2, 0, frame(0))
-    assert assembler.count_open() == (1, 0)
+    assert assembler.count_open() == [0, 1]
     assert assembler.episodes_before(2) == [1, 2]
+
+
+def of_classes(kinds, names=("a", "b", "lost")):
+    plain = episode(len(kinds), positives=0)
+    return replace(plain, classes=np.array(kinds, np.int16), class_names=names)
+
+
+def test_classes_are_numbered_as_the_task_does_now(tmp_path):
+    write_labels(next_label_file(tmp_path), of_classes([0, 2, UNDECIDED]))
+    assert count_classes(tmp_path, ("lost", "a")) == [1, 1]
+    (read,) = read_all_labels(tmp_path, CAMERAS, 32, ("lost", "b", "a"))
+    assert read.kinds.tolist() == [2, 0, UNDECIDED]
+    with pytest.raises(LabelError, match="class 'lost' is not one of"):
+        read_all_labels(tmp_path, CAMERAS, 32, ("a", "b"))
+
+
+def test_labels_with_and_without_classes_do_not_mix(tmp_path):
+    write_labels(next_label_file(tmp_path), episode())
+    with pytest.raises(LabelError, match="success or not"):
+        read_all_labels(tmp_path, CAMERAS, 32, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "classes", "frames"),
+    [
+        ([0, 1, 1, 0, 1, 1, 0], False, [4, 5]),
+        ([0, 0], False, []),
+        ([1, 1], False, [0, 1]),
+        ([0, 0, 2, 2], True, [2, 3]),
+        ([], True, []),
+    ],
+)
+def test_the_last_press_is_the_last_row_of_one_kind(kinds, classes, frames):
+    assert last_press(np.array(kinds, int), classes).tolist() == frames
+
+
+def test_a_press_is_taken_back_press_by_press_from_the_newest_file_on(tmp_path):
+    for positives in (2, 1, 0):
+        write_labels(next_label_file(tmp_path), episode(4, positives))
+    path, taken = undo_last_press(tmp_path)
+    assert (path.name, len(taken.labels)) == ("episode_0001.npz", 1)
+    assert count_labels(tmp_path) == (2, 9)
+    undo_last_press(tmp_path)
+    assert count_labels(tmp_path) == (0, 9)
+    assert undo_last_press(tmp_path) is None
+
+
+def test_what_was_kept_while_training_is_no_press(tmp_path):
+    write_labels(next_label_file(tmp_path), replace(episode(), origin={"session": "s", "episode": 3}))
+    assert undo_last_press(tmp_path) is None
+    assert read_labels(tmp_path / "episode_0000.npz").origin == {"session": "s", "episode": 3}
+
+
+def test_a_full_disk_leaves_the_old_labels_and_no_rest(tmp_path, monkeypatch):
+    path = next_label_file(tmp_path)
+    write_labels(path, episode(4))
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        write_labels(path, episode(9))
+    assert len(read_labels(path).labels) == 4
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_frames_without_a_button_are_left_out_of_classes():
+    assembler = LabelAssembler(CAMERAS, ("a", "b"), success_class=1)
+    for step, kind in enumerate([None, 0, 1, 1]):
+        assembler.add_frame(0, step, frame(step))
+        assembler.add_label(0, step, kind)
+    assembler.expect(0, 4)
+    assert assembler.is_complete(0)
+    assert assembler.count_open() == [1, 2]
+    assert assembler.undo() == 2
+    assert assembler.count_open() == [1, 0]
+    assembler.add_label(0, 3, 1)
+    closed = assembler.close(0)
+    assert closed.classes.tolist() == [0, 1]
+    assert closed.labels.tolist() == [False, True]

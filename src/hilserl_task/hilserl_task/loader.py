@@ -98,9 +98,8 @@ def _check_gates(path: Path, task: Task) -> None:
             if gate.entry not in known:
                 close = difflib.get_close_matches(gate.entry, known, n=1)
                 hint = f"did you mean '{close[0]}'?" if close else f"known entries: {', '.join(known)}"
-                raise TaskError(
-                    f"task file {path}: reward.gates.{number}.entry: '{gate.entry}' is not in the state; {hint}"
-                )
+                key = f"reward.gates.{number}.entry"
+                raise TaskError(f"task file {path}: {key}: '{gate.entry}' is not in the state; {hint}")
 
 
 def _apply_override(data: Any, override: str) -> None:
