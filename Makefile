@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-fast bench lint format clean
+.PHONY: help setup build demo eval figures test test-fast bench lint format clean
 
 TASK ?= ram_insertion
 SEED ?= 0
@@ -9,6 +9,8 @@ INTERVENTIONS ?= true
 DEMOS ?= true
 IMAGES ?= true
 ARGS ?=
+RUN ?= runs/latest
+TRIALS ?= 100
 
 ENV := source scripts/env.sh
 NO := false no 0 off
@@ -21,6 +23,8 @@ help:  ## Show this list
 	@echo
 	@echo "  make demo arguments: TASK=ram_insertion SEED=0 INTERVENTIONS=true|false DEMOS=true|false"
 	@echo "                       IMAGES=true|false ARGS='--pacing lockstep --set learner.updates_per_step=2' (ARGS=--help lists all)"
+	@echo "  make eval arguments: RUN=runs/latest TRIALS=100 ARGS='--checkpoint best --compare runs/other --videos all'"
+	@echo "  make figures arguments: RUN=runs/latest ARGS='--name complete --compare \"no images=runs/other\"'"
 
 setup:  ## Make the virtual environment .venv with ROS 2 Jazzy and all packages
 	@scripts/setup.sh --if-needed
@@ -32,6 +36,15 @@ demo: build  ## Learn the task in simulation from scratch and write a report to 
 	@$(ENV) && exec install/hilserl_bringup/lib/hilserl_bringup/demo --task $(TASK) --seed $(SEED) \
 		$(if $(filter $(NO),$(INTERVENTIONS)),--no-interventions) $(if $(filter $(NO),$(DEMOS)),--no-demos) \
 		$(if $(filter $(NO),$(IMAGES)),--no-images) $(ARGS)
+
+eval: build  ## Trials of RUN's newest policy without interventions: success and cycle time with intervals
+	@$(ENV) && exec install/hilserl_bringup/lib/hilserl_bringup/eval --task $(TASK) --run-dir $(RUN) \
+		--trials $(TRIALS) $(ARGS)
+
+figures: build  ## The pictures of the documentation (docs/images), made from RUN
+	@$(ENV) && install/hilserl_sim/lib/hilserl_sim/picture --task $(TASK) --out docs/images/scene.png
+	@$(ENV) && install/hilserl_agent/lib/hilserl_agent/analyse --run-dir $(RUN) --out docs/images --formats png $(ARGS)
+	@cp -f $(RUN)/figures/evaluation_0000.png docs/images/evaluation.png
 
 test: build lint  ## Static checks and all tests
 	@scripts/test.sh

@@ -7,6 +7,7 @@ setup(
     name=package_name,
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
+    package_data={"hilserl_agent.evaluation": ["*.j2"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/" + package_name]),
         ("share/" + package_name, ["package.xml"]),
@@ -24,6 +25,8 @@ setup(
             "fit_perception = hilserl_agent.fit_perception:main",
             "monitor = hilserl_agent.monitor:main",
             "report = hilserl_agent.report:main",
+            "evaluation_report = hilserl_agent.evaluation.report:main",
+            "analyse = hilserl_agent.analysis.analyse:main",
         ],
     },
 )

@@ -34,6 +34,7 @@ setup(
         "console_scripts": [
             "demo = hilserl_bringup.demo:main",
             "run = hilserl_bringup.run:main",
+            "eval = hilserl_bringup.evaluate:main",
             "record_demos = hilserl_bringup.record_demos:main",
         ],
     },

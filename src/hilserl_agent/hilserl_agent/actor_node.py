@@ -218,7 +218,7 @@ class Actor(HilserlNode):
         except ValueError as error:
             self._fail(str(error))
             return
-        if frame.step == 0:
+        if frame.step == 0 and self._plan.learnt:
             self._note_start(message)
         self._stage = Stage.RUNNING
         self._stamps[frame.step] = message.header.stamp

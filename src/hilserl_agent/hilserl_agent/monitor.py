@@ -1,26 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Node `monitor`: shows how a run is going and writes it down.
 
-Listens only. The simulator's ground truth and the pictures are looked at in the phase evaluate alone, where
-they go into figures.
+Listens only. The simulator's ground truth and the pictures are looked at in the phase evaluate alone
+(hilserl_agent.evaluation.record).
 """
 
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 
 from rclpy.executors import SingleThreadedExecutor
 
-from hilserl_agent.figures import Image, episode_strip, episode_video
+from hilserl_agent.evaluation.record import EvaluationRecord, read_record_options
 from hilserl_agent.metrics import (
     MetricsError,
     RateMeter,
-    Row,
-    TruthLog,
     append_row,
     episode_row,
     read_rows,
@@ -28,23 +23,19 @@ from hilserl_agent.metrics import (
     wall_so_far,
 )
 from hilserl_agent.monitor_display import Display, Progress
-from hilserl_agent.observations import ObservationReader
 from hilserl_msgs.msg import (
     Action,
     EpisodeSummary,
-    Observation,
     RecorderStatus,
-    SimGroundTruth,
     TrainingStatus,
 )
 from hilserl_ros import qos, topics
 from hilserl_ros.codec import ns_from_stamp
-from hilserl_ros.node import WARN, HilserlNode, run
+from hilserl_ros.node import HilserlNode, run
 from hilserl_task import TaskError
 
 PHASES = ("labels", "demos", "train", "evaluate")
-# How many episodes of an evaluation are kept as pictures.
-PICTURED_EPISODES = 3
+IN_TRAINING = "evaluations_in_training.jsonl"
 _STATUS_EVERY_S = 2.0
 _SHOW_EVERY_S = 0.25
 # Truth and last observation of an episode may come after its summary: topics have no common order.
@@ -60,6 +51,7 @@ class _Finished:
     summary: EpisodeSummary
     wall_s: float
     deadline_s: float
+    trial: int
 
 
 class Monitor(HilserlNode):
@@ -76,7 +68,9 @@ class Monitor(HilserlNode):
         self._steps, self._ended = RateMeter(), -1
         self._status_s = -_STATUS_EVERY_S
         self._finished: list[_Finished] = []
-        self._evaluation = _EvaluationRecord(self) if self._phase == "evaluate" else None
+        self._evaluation = (
+            EvaluationRecord(self, read_record_options(self)) if self._phase == "evaluate" else None
+        )
         self._display = Display()
         self._subscribe()
         self.create_timer(_SHOW_EVERY_S, self._on_timer)
@@ -153,12 +147,22 @@ class Monitor(HilserlNode):
         if key in self._seen:
             return  # the topic is latched: the last episodes of a running actor come again to who starts anew
         self._seen.add(key)
-        finished = _Finished(message, self._wall_s(), time.monotonic() + _TRUTH_WAIT_S)
+        if message.phase == "evaluate" != self._phase:
+            self._on_trial_in_training(message)
+            return
+        trial = self._evaluation.next_trial(message.discarded) if self._evaluation is not None else 0
+        finished = _Finished(message, self._wall_s(), time.monotonic() + _TRUTH_WAIT_S, trial)
         if self._evaluation is None:
             self._settle(finished)
         else:
             self._finished.append(finished)
             self._settle_finished()
+
+    def _on_trial_in_training(self, summary: EpisodeSummary) -> None:
+        """An evaluation in the middle of training: apart from the numbers of training."""
+        row = episode_row(summary, "evaluate", self._wall_s(), None)
+        append_row(self._metrics / IN_TRAINING, row)
+        self._display.episode(row)
 
     def _on_timer(self) -> None:
         self._settle_finished()
@@ -181,10 +185,10 @@ class Monitor(HilserlNode):
     def _settle(self, finished: _Finished) -> None:
         truth = self._evaluation.truth(finished.summary) if self._evaluation is not None else None
         row = episode_row(finished.summary, self._phase, finished.wall_s, truth)
-        append_row(self._metrics / "episodes.jsonl", row)
+        if self._evaluation is None or self._evaluation.of_the_run:
+            append_row(self._metrics / "episodes.jsonl", row)
         if self._evaluation is not None:
-            append_row(self._metrics / "evaluation.jsonl", {**row, "started": self._evaluation.started})
-            self._evaluation.draw(row)
+            self._evaluation.write(row, finished.trial)
         self._progress.statistics.add(row)
         self._progress.open_steps, self._ended = 0, finished.summary.episode
         self._display.episode(row)
@@ -198,71 +202,6 @@ class Monitor(HilserlNode):
 
     def _env_steps(self) -> int:
         return self._progress.statistics.env_steps + self._progress.open_steps
-
-
-class _EvaluationRecord:
-    """Ground truth and pictures of evaluation episodes. A thread draws them: the node must not wait."""
-
-    def __init__(self, node: Monitor) -> None:
-        self._node = node
-        self._task = node.task
-        self.started = datetime.now().isoformat(timespec="milliseconds")  # tells evaluations apart
-        self._truth = TruthLog()
-        self._stamps_ns: dict[int, dict[int, int]] = {}
-        self._frames: dict[int, dict[int, Image]] = {}
-        self._drawn: set[int] = set()
-        self._reader = ObservationReader(node.task)
-        self._drawer = ThreadPoolExecutor(1)
-        self._drawings: list[Future[None]] = []
-        node.create_subscription(
-            SimGroundTruth, topics.SIM_GROUND_TRUTH, self._on_truth, qos.SIM_GROUND_TRUTH
-        )
-        node.create_subscription(Observation, topics.OBSERVATION, self._on_observation, qos.RECORDER)
-
-    def truth(self, summary: EpisodeSummary) -> bool | None:
-        """Whether the task was done at the last observation of an episode; None when not known (yet)."""
-        stamp_ns = self._stamps_ns.get(summary.episode, {}).get(summary.steps)
-        if stamp_ns is None:
-            return None
-        # Lockstep: exactly equal stamps. Realtime: the nearest within a period.
-        tolerance_ns = 0 if self._task.pacing == "lockstep" else round(self._task.period_s * 1e9)
-        return self._truth.at(summary.episode, stamp_ns, tolerance_ns)
-
-    def draw(self, row: Row) -> None:
-        """Draws an episode's pictures if they were kept."""
-        frames = self._frames.pop(row["episode"], {})
-        self._stamps_ns.pop(row["episode"], None)
-        if frames:
-            self._drawn.add(row["episode"])
-            ordered = [frames[step] for step in sorted(frames) if step <= row["steps"]]
-            self._drawings.append(self._drawer.submit(self._draw, ordered, row))
-
-    def close(self) -> None:
-        """Waits for the pictures."""
-        self._drawer.shutdown(wait=True)
-        for drawing in self._drawings:
-            error = drawing.exception()
-            if error is not None:
-                self._node.diagnose(WARN, f"evaluation pictures: {error}")
-
-    def _draw(self, frames: list[Image], row: Row) -> None:
-        name = f"evaluation_{row['episode']:04d}"
-        figures: Path = self._node.run_dir / "figures"
-        cameras = [camera.name for camera in self._task.cameras]
-        ending = f"{row['outcome']} after {row['duration_s']:.1f} s"
-        title = f"{self._task.name}, evaluation episode {row['episode']}: {ending}"
-        episode_strip(figures / f"{name}.png", frames, self._task.period_s, cameras, title)
-        episode_video(figures / f"{name}.mp4", frames, self._task.period_s)
-
-    def _on_truth(self, message: SimGroundTruth) -> None:
-        self._truth.add(message.episode, ns_from_stamp(message.header.stamp), message.success)
-
-    def _on_observation(self, message: Observation) -> None:
-        episode = message.episode
-        self._stamps_ns.setdefault(episode, {})[message.step] = ns_from_stamp(message.header.stamp)
-        pictured = self._frames.keys() | self._drawn
-        if episode not in self._drawn and (episode in pictured or len(pictured) < PICTURED_EPISODES):
-            self._frames.setdefault(episode, {})[message.step] = self._reader.images(message)
 
 
 def main() -> None:

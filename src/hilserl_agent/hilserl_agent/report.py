@@ -22,7 +22,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hilserl_agent.figures import training_curves
+from hilserl_agent.analysis.curves import training_figure
+from hilserl_agent.analysis.style import save
 from hilserl_agent.metrics import (
     WINDOW_EPISODES,
     MetricsError,
@@ -209,8 +210,8 @@ def _label_frames(report: Report, folder: Path) -> int:
 def _draw_training(report: Report, run_dir: Path, task: Task, training: list[Row]) -> None:
     if any(not row["discarded"] for row in training):
         title = f"{task.name}: training, profile {task.learner.profile}"
-        demo_cycle_time_s = report.summary["demo_cycle_time_s"]
-        training_curves(run_dir / "figures" / "training.png", training, title, demo_cycle_time_s)
+        figure = training_figure(training, title, report.summary["demo_cycle_time_s"])
+        save(figure, run_dir / "figures", "training")
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ def open_run(runs: Path, state: RunState, task: Task, now: datetime) -> tuple[Pa
 def write_task(run_dir: Path, task: Task) -> None:
     """Writes the resolved task: every process of the run reads this file, so a later edit changes nothing."""
     text = yaml.safe_dump(task.model_dump(mode="json"), sort_keys=False)
-    _write_whole(
+    write_whole(
         run_dir / TASK_FILE, f"# The task as this run uses it, with all overrides and defaults.\n{text}"
     )
 
@@ -98,7 +98,7 @@ def task_of_run(run_dir: Path) -> str:
 
 def write_state(run_dir: Path, state: RunState) -> None:
     """Writes state.json; a crash leaves the old or the new one, never half of it."""
-    _write_whole(run_dir / STATE_FILE, json.dumps(asdict(state), indent=2) + "\n")
+    write_whole(run_dir / STATE_FILE, json.dumps(asdict(state), indent=2) + "\n")
 
 
 def with_done(state: RunState, phase: str) -> RunState:
@@ -128,7 +128,8 @@ def _new_folder(runs: Path, name: str) -> Path:
     )
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """A reader sees the old file or the new one, never half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)

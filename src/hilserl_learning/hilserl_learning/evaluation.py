@@ -124,7 +124,7 @@ def _correlation(both: int, plus: int, minus: int, neither: int) -> float:
     product = (both + plus) * (minus + neither) * (both + minus) * (plus + neither)
     if product == 0:
         return 0.0
-    numerator = both * neither - plus * minus
+    numerator: float = both * neither - plus * minus
     if numerator > 0:
         numerator = max(numerator - (both + plus + minus + neither) / 2, 0)
     return float(numerator / math.sqrt(product))
