@@ -19,6 +19,7 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
+            "coach = hilserl_intervention.coach_node:main",
             "intervention_mux = hilserl_intervention.intervention_mux:main",
         ]
     },

@@ -97,7 +97,7 @@ def _demos(task: Task, context: RunContext) -> list[NodeSpec]:
     judged = task.demonstrations.needs_classifier
     return [
         *_robot_side(task, context, "demos", operator=True),
-        *([_node(context, "hilserl_reward", "reward")] if judged else []),
+        *(_reward(task, context) if judged else []),
         _node(context, "hilserl_agent", "actor", phase="teleop"),
         _node(context, "hilserl_agent", "monitor", terminal=True, phase="demos"),
         _node(context, "hilserl_recorder", "recorder", main=True, target=target),
@@ -107,9 +107,10 @@ def _demos(task: Task, context: RunContext) -> list[NodeSpec]:
 def _train(task: Task, context: RunContext) -> list[NodeSpec]:
     return [
         *_robot_side(task, context, "train", operator=task.operator.interventions),
-        _node(context, "hilserl_reward", "reward"),
+        *_reward(task, context),
         _node(context, "hilserl_reward", "label_keeper", respawn=True),
         _node(context, "hilserl_agent", "learner", respawn=True),
+        _node(context, "hilserl_intervention", "coach"),
         _node(context, "hilserl_agent", "monitor", terminal=True, phase="train"),
         _node(context, "hilserl_agent", "actor", main=True, respawn=True, phase="train"),
     ]
@@ -118,7 +119,7 @@ def _train(task: Task, context: RunContext) -> list[NodeSpec]:
 def _evaluate(task: Task, context: RunContext) -> list[NodeSpec]:
     return [
         *_robot_side(task, context, "evaluate", operator=False),
-        _node(context, "hilserl_reward", "reward"),
+        *_reward(task, context),
         _node(context, "hilserl_agent", "monitor", terminal=True, phase="evaluate"),
         _node(context, "hilserl_agent", "actor", main=True, phase="evaluate"),
     ]
@@ -156,7 +157,7 @@ def _robot_side(task: Task, context: RunContext, phase: str, operator: bool) -> 
     ]
     if operator and task.operator.kind == "scripted":
         specs.append(_node(context, "hilserl_teleop", "scripted_operator", phase=phase))
-    elif operator:
+    elif operator or task.reward.source == "human":  # whose button pays, also in an evaluation
         specs += _devices(task, context)
     return specs
 
@@ -170,6 +171,11 @@ def _cameras(task: Task, context: RunContext) -> list[NodeSpec]:
             spec = _node(context, "hilserl_cameras", "v4l2", camera=camera.name)
             specs.append(replace(spec, name=f"v4l2_{camera.name}"))
     return specs
+
+
+def _reward(task: Task, context: RunContext) -> list[NodeSpec]:
+    """The classifier; none where the person pays alone."""
+    return [] if task.reward.source == "human" else [_node(context, "hilserl_reward", "reward")]
 
 
 def _devices(task: Task, context: RunContext) -> list[NodeSpec]:

@@ -44,6 +44,7 @@ def test_training_graph():
         "reward",
         "label_keeper",
         "learner",
+        "coach",
         "monitor",
         "actor",
     ]
@@ -81,6 +82,15 @@ def test_a_real_robot_has_no_simulation_and_no_simulated_person():
 
 
 PERSON = ("scene=null", "operator.kind=person", "pacing=realtime")
+
+
+def test_where_the_person_pays_there_is_no_classifier_but_always_a_device():
+    devices = "operator.devices=[{driver: hidraw}]"
+    for phase in ("demos", "train", "evaluate"):
+        found = names(specs_of(phase, *PERSON, devices, "reward.source=human"))
+        assert "hidraw" in found
+        assert "reward" not in found
+        assert "reward" in names(specs_of(phase, *PERSON, devices))
 
 
 def test_a_driver_for_every_device_while_a_person_is_there():

@@ -97,7 +97,9 @@ def test_a_window_cannot_end_an_episode_that_is_over():
 
 
 def test_where_the_person_pays_the_buttons_count_without_a_takeover():
-    with RosGraph(task=TASK, overrides=["reward.source=human"], operator_enabled=False) as graph:
+    with RosGraph(
+        task=TASK, overrides=["reward.source=human", "operator.kind=person"], operator_enabled=False
+    ) as graph:
         scene = Scene(graph, person=False)
         graph.connect(scene.peer, {topics.JOY: "subscriber"})
         assert not scene.peer.count_subscribers(topics.TWIST)

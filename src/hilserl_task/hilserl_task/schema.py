@@ -215,6 +215,7 @@ class Task(Section):
             raise ValueError("pacing: lockstep needs a simulated scene; use pacing: realtime on a robot")
         self._check_pictures_for_updates()
         self._check_stick_frame()
+        self._check_who_pays()
         return self
 
     def _check_clocks(self) -> None:
@@ -277,6 +278,14 @@ class Task(Section):
             )
         if len(self.arms) > 1:
             raise ValueError("operator.frame: camera steers one arm; with several arms use base or tcp")
+
+    def _check_who_pays(self) -> None:
+        """The simulated person presses no success button while it demonstrates or corrects."""
+        if self.reward.source == "human" and self.operator.kind == "scripted":
+            raise ValueError(
+                "reward.source: human needs a person, but operator.kind is scripted; "
+                "use operator.kind: person, or reward.source: both"
+            )
 
     @property
     def action_layout(self) -> ActionLayout:

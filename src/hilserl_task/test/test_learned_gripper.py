@@ -129,3 +129,11 @@ def test_camera_frame_needs_a_mounted_camera():
     mount = "cameras.0.mount={frame: tcp, rpy_rad: [0, -1.57, 0]}"
     task = load_task("ram_insertion", [frame, "operator.camera=wrist_1", mount])
     assert task.config_hash() == load_task("ram_insertion").config_hash()
+
+
+def test_only_a_real_person_can_pay_alone():
+    with pytest.raises(TaskError, match=r"reward\.source: human needs a person"):
+        load_task("ram_insertion", ["reward.source=human"])
+    assert (
+        load_task("ram_insertion", ["reward.source=human", "operator.kind=person"]).reward.source == "human"
+    )
