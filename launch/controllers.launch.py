@@ -3,7 +3,8 @@
 
 Starts ros2_control's node with config/robots/<robot>.yaml and spawns what that file names as controllers. The
 robot's description comes from robot_state_publisher, which the robot's own launch file starts; with
-`description:=<file>` (URDF or xacro) this one does.
+`description:=<file>` (URDF or xacro) this one does. A section with collision thresholds is a Franka arm:
+hilserl_franka sets them and then activates the controllers it names, which are spawned inactive.
 """
 
 from pathlib import Path
@@ -48,6 +49,17 @@ def controllers_of(robot_file: Path) -> list[str]:
     return names
 
 
+def franka_arms_of(robot_file: Path) -> dict[str, list[str]]:
+    """Node name -> its controllers, of the sections with collision thresholds."""
+    sections = yaml.safe_load(robot_file.read_text())["/**"]
+    parameters = {name: section["ros__parameters"] for name, section in sections.items()}
+    return {
+        name: given.get("controllers", ["cartesian_controller"])
+        for name, given in parameters.items()
+        if "collision" in given
+    }
+
+
 def _robot_file(robot: str) -> Path:
     folder = Path(get_package_share_directory("hilserl_bringup")) / "config" / "robots"
     known = sorted(file.stem for file in folder.glob("*.yaml"))
@@ -66,8 +78,12 @@ def _actions(context: LaunchContext) -> list:
         actions.append(_state_publisher(values, simulated))
     if values["start_node"].lower() == "true":
         actions.append(_control_node(values, robot_file, simulated))
-    spawners = [_spawner(values, robot_file, name) for name in controllers_of(robot_file)]
-    return [*actions, *spawners]
+    arms = {} if simulated else franka_arms_of(robot_file)
+    inactive = {name for controllers in arms.values() for name in controllers}
+    actions += [
+        _spawner(values, robot_file, name, inactive=name in inactive) for name in controllers_of(robot_file)
+    ]
+    return [*actions, *(_franka_arm(values, robot_file, name) for name in arms)]
 
 
 def _state_publisher(values: dict[str, str], simulated: bool) -> Node:
@@ -91,12 +107,30 @@ def _control_node(values: dict[str, str], robot_file: Path, simulated: bool) -> 
     )
 
 
-def _spawner(values: dict[str, str], robot_file: Path, controller: str) -> Node:
+def _franka_arm(values: dict[str, str], robot_file: Path, name: str) -> Node:
+    """Without it the controllers stay inactive, so its end is not the end of everything."""
+    return Node(
+        package="hilserl_franka",
+        executable="franka_arm",
+        name=name,
+        namespace=values["namespace"],
+        parameters=[str(robot_file)],
+        output="screen",
+    )
+
+
+def _spawner(values: dict[str, str], robot_file: Path, controller: str, *, inactive: bool) -> Node:
     return Node(
         package="controller_manager",
         executable="spawner",
         namespace=values["namespace"],
-        arguments=[controller, "--param-file", str(robot_file), *_remaps(controller)],
+        arguments=[
+            controller,
+            "--param-file",
+            str(robot_file),
+            *(["--inactive"] if inactive else []),
+            *_remaps(controller),
+        ],
     )
 
 

@@ -86,11 +86,22 @@ def test_robot_file_sets_only_parameters_that_exist_with_their_types(tool, robot
 @pytest.mark.parametrize("robot", ROBOTS, ids=lambda file: file.stem)
 def test_robot_pushes_within_its_force_limit(tool, robot):
     content = yaml.safe_load(robot.read_text())["/**"]
-    for name, node in content.items():
-        if name == "controller_manager":
-            continue
-        given = flat(node["ros__parameters"])
+    given_to = {name: flat(node["ros__parameters"]) for name, node in content.items()}
+    for given in (given for given in given_to.values() if "joints" in given):
         assert given["gains.clip_unit"] == "force", "robot files give pushes in newtons"
         for side in ("gains.clip_negative", "gains.clip_positive"):
             assert max(given[side][:3]) <= given.get("limits.max_force", 40.0)
             assert max(given[side][3:]) <= given.get("limits.max_torque", 10.0)
+
+
+@pytest.mark.parametrize("robot", ROBOTS, ids=lambda file: file.stem)
+def test_franka_reflexes_leave_room_for_the_push(robot):
+    content = yaml.safe_load(robot.read_text())["/**"]
+    given_to = {name: flat(node["ros__parameters"]) for name, node in content.items()}
+    arms = {name: given for name, given in given_to.items() if "collision.upper_force" in given}
+    assert bool(arms) == (robot.stem in ("fr3", "franka_duo"))
+    for arm in arms.values():
+        limits = [given_to[name] for name in arm["controllers"] if name in given_to]
+        assert limits, "an arm without a Cartesian controller"
+        assert all(min(arm["collision.upper_force"][:3]) > one["limits.max_force"] for one in limits)
+        assert all(min(arm["collision.upper_force"][3:]) > one["limits.max_torque"] for one in limits)
