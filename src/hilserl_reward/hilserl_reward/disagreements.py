@@ -96,15 +96,16 @@ class Disagreements:
         """The episode is over. What a person discards is not learned from, nor can it be corrected."""
         if discarded:
             self._episodes.pop(episode, None)
-        elif episode in self._episodes:
-            kept = self._episodes[episode]
+        else:  # topics have no common order: the end may be heard of first
+            kept = self._episode(episode)
             kept.steps, kept.success = steps, success
 
     def correct(self, episode: int, success: bool) -> KeptEpisode:
         """A person says what a finished episode was. Its last frames become labels, or cease to be.
 
         Raises:
-            ValueError: the episode is not known, not over, or was taken for just that; the text says which.
+            ValueError: the episode is not known, not seen, not over, or was taken for just that; the text
+                says which.
         """
         kept = self._episodes.get(episode)
         if kept is None:
@@ -114,6 +115,8 @@ class Disagreements:
         now = kept.success if kept.corrected_to is None else kept.corrected_to
         if now == success:
             raise ValueError(f"episode {episode} counts as {_name(success)} already; nothing to correct")
+        if not kept.frames:
+            raise ValueError(f"episode {episode}: none of its pictures were seen; it was before this node")
         kept.corrected_to = success
         count = SUCCESS_FRAMES if success else FAILURE_FRAMES
         last = [step for step in sorted(kept.frames) if step <= kept.steps][-count:]
@@ -145,8 +148,9 @@ class Disagreements:
             looked_at = [step] if success else range(max(0, step - VERDICT_FRAMES + 1), step + 1)
             for number in looked_at:
                 judged, frame = kept.judged.get(number), kept.frames.get(number)
-                known = number in kept.disagreed or judged is None or frame is None
-                if not known and judged is not None and judged.seen != success:
+                if number in kept.disagreed or kept.said.get(number, success) != success:
+                    continue  # known already, or the person said otherwise of that very frame
+                if judged is not None and frame is not None and judged.seen != success:
                     why = FALSE_NEGATIVE if success else FALSE_POSITIVE
                     kept.disagreed[number] = Label(frame, success, why, judged)
         return kept if len(kept.disagreed) > before else None
