@@ -25,6 +25,7 @@ setup(
             "hidraw = hilserl_teleop.hidraw_node:main",
             "gamepad = hilserl_teleop.gamepad_node:main",
             "leader = hilserl_teleop.leader_node:main",
+            "teleop = hilserl_teleop.teleop_tool:main",
         ],
     },
 )

@@ -40,8 +40,9 @@ class KeyboardDriver(Driver):
     def open(self) -> None:
         """Takes the terminal and shows the keys."""
         super().open()
-        self._descriptor = sys.stdin.fileno()
-        if self._path:
+        if not self._path:
+            self._descriptor = sys.stdin.fileno()
+        else:
             try:
                 self._descriptor = os.open(self._path, os.O_RDWR | os.O_NOCTTY)
             except OSError as error:

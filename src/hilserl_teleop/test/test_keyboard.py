@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from sensor_msgs.msg import Joy
 
 from hilserl_ros import qos, topics
 from hilserl_ros.testing import RosGraph
+from hilserl_task import TaskError
 from hilserl_task.device_spec import BUTTON_ACTIONS
+from hilserl_teleop.keyboard_node import KeyboardDriver
 from hilserl_teleop.keys import AXES, BUTTONS, HELP, SPEED_KEYS, USUAL_BUTTONS, KeyDecoder, KeyStick
 from hilserl_teleop.terminal import Terminal
 
@@ -131,9 +134,15 @@ def test_node_in_a_real_terminal_publishes_keys_and_restores_the_terminal():
             graph.spin_until(lambda: joys and twists, 30, "first reading")
             assert not any(twists[-1].twist.linear.__getattribute__(axis) for axis in "xyz")
 
-            os.write(master, b"w \x1b[5~")
-            graph.spin_until(lambda: any(t.twist.linear.x > 0 for t in twists), 5, "w")
-            graph.spin_until(lambda: any(t.twist.linear.z > 0 for t in twists), 5, "page up")
+            def typed(keys, seen):  # again and again, as a key held down
+                os.write(master, keys)
+                graph.spin_for(0.03)
+                return seen()
+
+            forward = partial(typed, b"w", lambda: any(t.twist.linear.x > 0 for t in twists))
+            graph.spin_until(forward, 5, "w")
+            up = partial(typed, b" \x1b[5~", lambda: any(t.twist.linear.z > 0 for t in twists))
+            graph.spin_until(up, 5, "page up")
             graph.spin_until(lambda: any(j.buttons[0] for j in joys), 5, "success")
             graph.spin_until(lambda: not joys[-1].buttons[0] and not any(joys[-1].axes), 5, "neutral")
             os.write(master, b"g")
@@ -154,6 +163,26 @@ def test_node_in_a_real_terminal_publishes_keys_and_restores_the_terminal():
             process.stdout.close()
             os.close(master)
             os.close(slave)
+
+
+def test_a_driver_without_a_terminal_of_its_own_is_given_one():
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    driver = KeyboardDriver(os.ttyname(slave))
+    driver.open()
+    assert "keyboard teleoperation" in os.read(master, 4096).decode()
+    os.write(master, b"wg")
+    deadline = time.monotonic() + 5
+    while not driver.poll(10.0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert driver.axes.tolist() == [0.5, 0, 0, 0, 0, 0]
+    assert driver.pressed == {"g"}
+    driver.close()
+    assert termios.tcgetattr(slave) == before
+    os.close(master)
+    os.close(slave)
+    with pytest.raises(TaskError, match=r"tty: '/dev/pts/none' cannot be opened"):
+        KeyboardDriver("/dev/pts/none").open()
 
 
 def test_without_a_terminal_it_says_what_to_do():

@@ -10,6 +10,8 @@ import pytest
 
 from hilserl_ros import codec
 from hilserl_ros.testing import RosGraph
+from hilserl_task import TaskError
+from hilserl_teleop import spnav as spnav_module
 from hilserl_teleop.device import DEVICE_RATE_HZ
 from hilserl_teleop.spacenav_node import SpacenavNode
 from hilserl_teleop.spnav import Motion, NoDaemon, Press, Spnav, Unplugged
@@ -60,6 +62,16 @@ def test_an_unplugged_device_and_an_ended_daemon_are_noticed(path):
         spnav.close()
     with pytest.raises(NoDaemon, match=r"spnav\.sock"):
         Spnav(path)
+
+
+def test_a_missing_library_says_what_to_install(path, monkeypatch):
+    monkeypatch.setattr(spnav_module, "LIBRARY", "libspnav_missing.so.0")
+    spnav_module._library.cache_clear()
+    try:
+        with pytest.raises(TaskError, match=r"apt install libspnav0.*driver: hidraw"):
+            Spnav(path)
+    finally:
+        spnav_module._library.cache_clear()
 
 
 def graph_of(path, **more):
