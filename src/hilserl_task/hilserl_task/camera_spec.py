@@ -112,6 +112,11 @@ class CameraSpec(Section):
                 f"camera '{self.name}': driver v4l2 needs device; example: device: /dev/v4l/by-id/usb-..."
                 "-video-index0 (ros2 run hilserl_cameras check --list shows them)"
             )
+        if None not in (self.exposure, self.gain) and (self.exposure == "auto") != (self.gain == "auto"):
+            raise ValueError(
+                f"camera '{self.name}': exposure {self.exposure} does not go with gain {self.gain}: one "
+                "automatic sets both; give both a number, or exposure: auto alone"
+            )
         if (self.width is None) != (self.height is None):
             raise ValueError(
                 f"camera '{self.name}': width and height go together; example: width: 640, height: 480"

@@ -27,8 +27,8 @@ def test_topics_are_named_as_realsense2_camera_and_image_transport_name_them():
 
 
 def test_settings_take_auto_or_a_number():
-    camera = load(REALSENSE, "cameras.0.exposure=8000", "cameras.0.gain=auto").cameras[0]
-    assert (camera.exposure, camera.gain, camera.white_balance) == (8000.0, "auto", None)
+    camera = load(REALSENSE, "cameras.0.exposure=8000", "cameras.0.gain=64").cameras[0]
+    assert (camera.exposure, camera.gain, camera.white_balance) == (8000.0, 64.0, None)
 
 
 def test_the_device_is_no_matter_between_actor_and_learner_but_the_crop_is():
@@ -65,6 +65,10 @@ def test_the_device_is_no_matter_between_actor_and_learner_but_the_crop_is():
         ([REALSENSE, "cameras.0.exposure=-1"], ["cameras.0.exposure: must be auto or a number", "got -1"]),
         ([REALSENSE, "cameras.0.exposure=.nan"], ["cameras.0.exposure: must be auto or a number", "got nan"]),
         ([REALSENSE, "cameras.0.gain=automatic"], ["cameras.0.gain", "'automatic'"]),
+        (
+            [REALSENSE, "cameras.0.exposure=auto", "cameras.0.gain=64"],
+            ["exposure auto does not go with gain 64"],
+        ),
         ([REALSENSE, "cameras.0.height=null"], ["width and height go together"]),
         ([REALSENSE, "cameras.0.seriall='3'"], ["seriall: unknown key", "did you mean 'serial'?"]),
     ],
