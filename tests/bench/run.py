@@ -103,12 +103,21 @@ def graph(work: Path) -> Results:
     return dict(json.loads(out.read_text()))
 
 
+def dashboard(work: Path) -> Results:
+    """Steps per second of the lockstep graph with and without a dashboard that watches it."""
+    out = work / "dashboard.json"
+    script = Path(__file__).with_name("dashboard.py")
+    _output([sys.executable, str(script), "--work", str(work), "--out", str(out)])
+    return dict(json.loads(out.read_text()))
+
+
 PARTS: dict[str, Callable[[Path], Results]] = {
     "controller": controller,
     "learner": learner,
     "replay": replay,
     "transport": transport,
     "graph": graph,
+    "dashboard": dashboard,
 }
 
 

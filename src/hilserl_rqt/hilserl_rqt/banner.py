@@ -59,20 +59,25 @@ class OwnerBanner(QtWidgets.QFrame):
             before = f"was {OWNERS[owner_of(message.source)][0]}"
             self._show_lines(words.age(latest.age_s(now_s)), before, _place(message))
             return
+        arms = self._arms(state, message)
         doors = "interventions on" if message.enabled else "interventions OFF"
         forced = ", held by set_intervention" if message.forced else ""
-        self._show_lines(self._arms(state, message), _place(message), f"{doors}{forced}")
+        last = _place(message) if len(arms) > 1 else f"{doors}{forced}"
+        lines = [*arms, last] if arms else ["", _place(message), last]
+        self._show_lines(*lines)
 
-    def _arms(self, state: GraphState, message: Any) -> str:
-        """One word an arm, where there are several."""
+    def _arms(self, state: GraphState, message: Any) -> list[str]:
+        """Two lines with one word an arm, where there are several."""
         sources = list(message.arm_sources)
         if len(sources) < 2:
-            return ""
+            return []
         names = [arm.name for arm in state.task.arms] if state.task is not None else []
-        names += [f"arm {i + 1}" for i in range(len(names), len(sources))]
-        return "   ".join(
-            f"{name}: {owner_of(source).upper()}" for name, source in zip(names, sources, strict=False)
-        )
+        if len(names) != len(sources):
+            names = [f"arm {i + 1}" for i in range(len(sources))]
+        words_of = [
+            f"{name}: {owner_of(source).upper()}" for name, source in zip(names, sources, strict=True)
+        ]
+        return [words_of[0], ", ".join(words_of[1:])]
 
     def _show_owner(self, owner: str) -> None:
         word, background, text = OWNERS[owner]

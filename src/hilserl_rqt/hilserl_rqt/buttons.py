@@ -26,9 +26,12 @@ class ButtonBar(QtWidgets.QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("panel")
-        self._layout = QtWidgets.QHBoxLayout(self)
-        self._layout.setContentsMargins(8, 6, 8, 6)
+        outer = QtWidgets.QVBoxLayout(self)
+        outer.setContentsMargins(8, 6, 8, 3)
+        outer.setSpacing(2)
+        self._layout = QtWidgets.QHBoxLayout()
         self._layout.setSpacing(6)
+        outer.addLayout(self._layout)
         self._needs: dict[QtWidgets.QWidget, tuple[Command, str]] = {}
         self.buttons: dict[str, QtWidgets.QPushButton] = {}
         self._add_operator()
@@ -36,8 +39,9 @@ class ButtonBar(QtWidgets.QFrame):
         self._add_pauses()
         self._line()
         self._add_evaluation()
+        self._layout.addStretch(1)
         self._answer = ElidedLabel()
-        self._layout.addWidget(self._answer, 1)
+        outer.addWidget(self._answer)
         self._enabled = True
         self._learner_paused = False
 

@@ -120,7 +120,7 @@ class CameraPanel(Panel):
             return [camera.name for camera in state.task.cameras]
         if pictures:
             return list(pictures)
-        return [camera for _, camera in state.graph.cameras] if state.graph is not None else []
+        return [camera.name for camera in state.graph.cameras] if state.graph is not None else []
 
     def _crop(self, state: GraphState, name: str) -> Crop | None:
         if state.task is None:

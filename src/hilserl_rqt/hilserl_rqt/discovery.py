@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hilserl_ros import topics
 
@@ -19,7 +20,24 @@ _STATUS_TYPE = "hilserl_msgs/msg/TrainingStatus"
 _STATE_TYPE = "hilserl_msgs/msg/CartesianControllerState"
 _IMAGE_TYPE = "sensor_msgs/msg/Image"
 _STATE_SUFFIX = topics.controller_state("")
-_IMAGE_SUFFIX = "/color/image_raw"
+_PICTURES = {  # realsense2_camera's and image_transport's names
+    _IMAGE_TYPE: "/color/image_raw",
+    "sensor_msgs/msg/CompressedImage": "/color/image_raw/compressed",
+}
+
+
+class Camera(NamedTuple):
+    """A camera; `raw` says whether its pictures come uncompressed, else only compressed."""
+
+    arm: str
+    name: str
+    raw: bool
+
+    @property
+    def topic(self) -> str:
+        """Relative topic of its pictures."""
+        topic = topics.camera_image(self.arm, self.name)
+        return topic if self.raw else f"{topic}/compressed"
 
 
 @dataclass(frozen=True)
@@ -30,13 +48,13 @@ class Graph:
         namespace: "/" or e.g. "/robot_a".
         learner: namespace of its learner; another one where several robots feed one learner.
         arms: namespaces of the arms below that of the graph, sorted.
-        cameras: (arm, camera), sorted.
+        cameras: sorted by arm and name.
     """
 
     namespace: str
     learner: str
     arms: tuple[str, ...] = ()
-    cameras: tuple[tuple[str, str], ...] = ()
+    cameras: tuple[Camera, ...] = ()
 
     def name(self, relative: str) -> str:
         """Absolute name of a topic or service of the graph."""
@@ -101,11 +119,14 @@ def _arms(namespace: str, types: Mapping[str, tuple[str, ...]]) -> tuple[str, ..
     return tuple(sorted(arm for arm in names if arm and "/" not in arm))
 
 
-def _cameras(namespace: str, types: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, str], ...]:
+def _cameras(namespace: str, types: Mapping[str, tuple[str, ...]]) -> tuple[Camera, ...]:
     prefix = f"{namespace.rstrip('/')}/"
-    names = (
-        name[len(prefix) : -len(_IMAGE_SUFFIX)].split("/")
-        for name, kinds in types.items()
-        if _IMAGE_TYPE in kinds and name.startswith(prefix) and name.endswith(_IMAGE_SUFFIX)
-    )
-    return tuple(sorted((parts[0], parts[1]) for parts in names if len(parts) == 2))
+    found: dict[tuple[str, str], set[str]] = {}
+    for name, kinds in types.items():
+        for kind, suffix in _PICTURES.items():
+            if kind not in kinds or not name.startswith(prefix) or not name.endswith(suffix):
+                continue
+            parts = name[len(prefix) : -len(suffix)].split("/")
+            if len(parts) == 2:
+                found.setdefault((parts[0], parts[1]), set()).add(kind)
+    return tuple(Camera(*place, _IMAGE_TYPE in kinds) for place, kinds in sorted(found.items()))

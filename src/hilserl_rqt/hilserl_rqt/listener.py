@@ -14,7 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import GetParameters
 from rclpy.context import Context
 from rclpy.node import Node
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 
 from hilserl_msgs.msg import (
     Action,
@@ -196,15 +196,15 @@ class Listener(Node):
                 feed.close()
             self._raw_feeds = {}
             return
-        for arm, camera in graph.cameras:
-            if camera not in self._raw_feeds:
-                self._raw_feeds[camera] = Feed(
+        for camera in graph.cameras:
+            if camera.name not in self._raw_feeds:
+                self._raw_feeds[camera.name] = Feed(
                     self,
                     self._polled,
-                    Image,
-                    graph.name(topics.camera_image(arm, camera)),
+                    Image if camera.raw else CompressedImage,
+                    graph.name(camera.topic),
                     glance(),
-                    partial(self._on_raw, camera),
+                    partial(self._on_raw, camera.name),
                     PICTURE_S,
                 )
 
@@ -226,7 +226,7 @@ class Listener(Node):
             every_s,
         )
 
-    def _on_raw(self, camera: str, image: Image) -> None:
+    def _on_raw(self, camera: str, image: Image | CompressedImage) -> None:
         now_s = time.monotonic()
         self.state.raw[camera] = picture_of(image, now_s)
 

@@ -16,6 +16,7 @@ WRONG_INPUT = 2
 WATCH_MS = 1000
 LATEST = Path("runs/latest")
 SIZE = (1280, 800)
+NICE = 10  # beside a graph on the same machine the graph comes first
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,10 +73,13 @@ def _has_display() -> bool:
 
 def _show(options: argparse.Namespace) -> int:
     """Imports Qt and ROS only now: --help and wrong input answer at once."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))  # quiet also while the libraries load
     from hilserl_rqt.dashboard import Dashboard
     from hilserl_rqt.link import Link
     from hilserl_rqt.qt import QtCore, QtWidgets
 
+    os.nice(NICE)
     app = QtWidgets.QApplication(["dashboard"])
     found = None if options.domain is not None else running_graph(_run_dir(options))
     link = Link(found.domain if found is not None else options.domain)
@@ -95,7 +99,10 @@ def _show(options: argparse.Namespace) -> int:
     window.showFullScreen() if options.full_screen else window.show()
     code = app.exec()
     window.shut_down()
-    return int(code)
+    sys.stdout.flush()
+    # Qt and pyqtgraph may crash while Python takes them apart in no particular order; pyqtgraph.exit() is
+    # made for that, but knows no exit code. ROS is closed already, and there is no file to write.
+    os._exit(code)
 
 
 def _run_dir(options: argparse.Namespace) -> Path:

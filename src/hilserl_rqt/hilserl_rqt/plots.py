@@ -78,7 +78,7 @@ class PlotPanel(Panel):
     def __init__(self) -> None:
         super().__init__("LAST MINUTE")
         self._reward = _Plot("success probability", GREEN, banded=False, second=ORANGE).fixed(0.0, 1.0)
-        self._value = _Plot("Q of the executed action", SKY, banded=True)
+        self._value = _Plot("Q value", SKY, banded=True)
         self._std = _Plot("policy standard deviation", PURPLE, banded=True)
         for plot in (self._reward, self._value, self._std):
             self.body.addWidget(plot, 1)
@@ -106,7 +106,8 @@ def _reward_text(message: Any) -> str:
 
 def _value_text(message: Any) -> str:
     low, high = message.q_min, message.q_max
-    return f"{words.number(message.q_mean)}  (critics {words.number(low)} to {words.number(high)})"
+    mean, band = words.number(message.q_mean), f"critics {words.number(low)} to {words.number(high)}"
+    return f"{mean}  ({band}; episode {message.episode})"
 
 
 def _std_text(message: Any) -> str:

@@ -7,7 +7,7 @@ Written by the ROS thread and read by the window's, each with `lock` held for a 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from numpy.typing import NDArray
 
-from hilserl_ros.codec import array_from_image
+from hilserl_ros.image_transport import rgb_from_any
 from hilserl_rqt.discovery import Graph
 from hilserl_rqt.episodes import EpisodeBook
 from hilserl_rqt.limits import LimitMemory
@@ -23,6 +23,7 @@ from hilserl_task import Task
 
 STALE_S = 2.0  # 20 periods of 10 Hz; a reset of the simulation takes less
 STATUS_STALE_S = 5.0  # the learner speaks twice a second, and may be busy for a while
+VALUE_STALE_S = 30.0  # values come an episode at a time
 CURVE_S = 60.0
 CURVE_POINTS = 4000  # a minute of 50 Hz
 PROBLEMS_KEPT = 100
@@ -90,9 +91,9 @@ class Picture:
 
 
 def picture_of(image: Any, now_s: float) -> Picture:
-    """Picture of a sensor_msgs/Image; a broken one says what is wrong."""
+    """Picture of a sensor_msgs Image or CompressedImage; a broken one says what is wrong."""
     try:
-        return Picture(np.ascontiguousarray(array_from_image(image)), now_s)
+        return Picture(np.ascontiguousarray(rgb_from_any(image)), now_s)
     except ValueError as error:
         return Picture(None, now_s, str(error))
 
@@ -162,7 +163,8 @@ class GraphState:
         self.task: Task | None = None
         self.run_dir = ""
         self.observation, self.executed, self.intervention = Latest(), Latest(), Latest()
-        self.reward, self.value, self.insight = Latest(), Latest(), Latest()
+        self.reward, self.insight = Latest(), Latest()
+        self.value = Latest(VALUE_STALE_S)
         self.status = Latest(STATUS_STALE_S)
         self.coach = Latest(float("inf"))  # published when it changes, and latched
         self.recorder = Latest(STATUS_STALE_S)
@@ -174,17 +176,21 @@ class GraphState:
         self.problems = Problems()
         self.nodes: dict[str, bool] = {}  # fully qualified name -> alive
         self.services: dict[str, bool] = {}  # key of Command -> ready
+        self._step_times: OrderedDict[tuple[int, int], float] = OrderedDict()
         self.actor_paused: bool | None = None  # by the last answer of the actor
 
     def put_reward(self, message: Any, now_s: float) -> None:
         """A judgement."""
         self.reward.put(message, now_s)
+        self._remember_step(message, now_s)
         self.reward_curve.add(now_s, message.probability, message.threshold)
 
     def put_value(self, message: Any, now_s: float) -> None:
         """What the critics think."""
         self.value.put(message, now_s)
-        self.value_curve.add(now_s, message.q_mean, message.q_min, message.q_max)
+        # The learner hears of a step when its episode is over: drawn where the step was.
+        at_s = self._step_times.get((message.episode, message.step), now_s)
+        self.value_curve.add(at_s, message.q_mean, message.q_min, message.q_max)
 
     def put_insight(self, message: Any, now_s: float) -> None:
         """What the policy thought."""
@@ -192,6 +198,11 @@ class GraphState:
         if len(message.std):
             std = np.asarray(message.std, float)
             self.std_curve.add(now_s, std.mean(), std.min(), std.max())
+
+    def _remember_step(self, message: Any, now_s: float) -> None:
+        self._step_times[message.episode, message.step] = now_s
+        while len(self._step_times) > CURVE_POINTS:
+            self._step_times.popitem(last=False)
 
     def put_observation(self, message: Any, now_s: float) -> None:
         """Pictures as policy and reward see them."""

@@ -51,6 +51,7 @@ class PlayedGraph:
         namespace: "" or e.g. "robot_a".
         arms, cameras: names; cameras belong to the first arm.
         without: command keys whose service is not served.
+        task: what the observation node says its task is.
 
     Attributes:
         asked: (service key, request) in the order of arrival.
@@ -63,6 +64,7 @@ class PlayedGraph:
         arms: tuple[str, ...] = ("arm",),
         cameras: tuple[str, ...] = ("wrist_1", "wrist_2"),
         without: tuple[str, ...] = (),
+        task: str = "ram_insertion",
     ) -> None:
         self.asked: list[tuple[str, Any]] = []
         self.refuse = ""
@@ -76,6 +78,8 @@ class PlayedGraph:
         self._lock = threading.Lock()
         for name in ("observation", "intervention_mux", "actor", "learner", "reward"):
             self.start(name)
+        for name, value in (("task", task), ("overrides", [""]), ("run_dir", "runs/played")):
+            self._nodes["observation"].declare_parameter(name, value)
         self._serve(without)
         self._make_publishers()
         self._thread = threading.Thread(target=self._spin, daemon=True)
