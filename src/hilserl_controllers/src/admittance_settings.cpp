@@ -22,6 +22,10 @@ void set_joints(const AdmittanceParams& params, const DescribedLimits& described
 
 }  // namespace
 
+ArmFrames arm_frames(const AdmittanceParams& params) {
+  return {params.joints, params.base_frame, params.end_effector_frame};
+}
+
 hilserl_control::AdmittanceConfig law_config(const AdmittanceParams& params,
                                              const DescribedLimits& described) {
   hilserl_control::AdmittanceConfig config;

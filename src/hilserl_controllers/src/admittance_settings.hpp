@@ -11,6 +11,9 @@ namespace hilserl_controllers {
 
 using AdmittanceParams = cartesian_admittance_controller::Params;
 
+/// The part of the parameters that says which arm it is.
+ArmFrames arm_frames(const AdmittanceParams& params);
+
 /// Everything the law needs. Throws std::invalid_argument naming parameter, value and rule.
 hilserl_control::AdmittanceConfig law_config(const AdmittanceParams& params,
                                              const DescribedLimits& described);

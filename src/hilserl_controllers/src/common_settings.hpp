@@ -9,6 +9,7 @@
 
 #include "hilserl_control/config.hpp"
 #include "hilserl_control/push_limits.hpp"
+#include "hilserl_controllers/profile_changes.hpp"
 #include "hilserl_controllers/target_inbox.hpp"
 #include "parameter_tools.hpp"
 
@@ -16,12 +17,6 @@ namespace hilserl_controllers {
 
 using hilserl_control::ControllerConfig;
 using hilserl_control::Gains;
-
-/// Both compliance profiles of the parameters.
-struct Profiles {
-  Gains impedance;
-  Gains wrench;
-};
 
 /// A push above the wrench cap would make the clip a promise that does not hold.
 template <typename Params>

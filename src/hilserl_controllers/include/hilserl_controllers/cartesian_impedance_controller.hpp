@@ -1,76 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <controller_interface/controller_interface.hpp>
 #include <hilserl_controllers/cartesian_impedance_controller_parameters.hpp>
-#include <memory>
-#include <realtime_tools/realtime_thread_safe_box.hpp>
-#include <string>
-#include <vector>
 
 #include "hilserl_control/cartesian_impedance.hpp"
-#include "hilserl_controllers/arm_model.hpp"
-#include "hilserl_controllers/dynamics_source.hpp"
-#include "hilserl_controllers/joint_interfaces.hpp"
-#include "hilserl_controllers/new_profiles.hpp"
-#include "hilserl_controllers/state_publisher.hpp"
-#include "hilserl_controllers/target_inbox.hpp"
-#include "hilserl_controllers/wrench_sensor.hpp"
+#include "hilserl_controllers/cartesian_controller.hpp"
 
 namespace hilserl_controllers {
 
-/// Cartesian impedance and wrench control of a torque-controlled arm as a ros2_control plugin. It only joins
-/// the interfaces and topics to hilserl_control, which is the law.
-class CartesianImpedanceController : public controller_interface::ControllerInterface {
- public:
-  controller_interface::InterfaceConfiguration command_interface_configuration() const override;
-  controller_interface::InterfaceConfiguration state_interface_configuration() const override;
-
-  controller_interface::CallbackReturn on_init() override;
-  controller_interface::CallbackReturn on_configure(const rclcpp_lifecycle::State& previous) override;
-  controller_interface::CallbackReturn on_activate(const rclcpp_lifecycle::State& previous) override;
-  controller_interface::CallbackReturn on_deactivate(const rclcpp_lifecycle::State& previous) override;
-  controller_interface::CallbackReturn on_cleanup(const rclcpp_lifecycle::State& previous) override;
-
-  controller_interface::return_type update(const rclcpp::Time& time, const rclcpp::Duration& period) override;
-
- private:
+struct ImpedanceKind {
   using Params = cartesian_impedance_controller::Params;
   using ParamListener = cartesian_impedance_controller::ParamListener;
+  using Law = hilserl_control::CartesianImpedance;
+  using Measurement = hilserl_control::Measurement;
+  static constexpr const char* kCommand = "effort";
+};
 
-  void declare_parameters();
-  void build();
-  void build_law();
-  void build_sensor();
-  void tear_down();
-  void serve_parameter_changes();
-  rcl_interfaces::msg::SetParametersResult check_change(const std::vector<rclcpp::Parameter>& changed) const;
-  void use_change(const Params& changed);
-  void attach_interfaces();
-  void start_law();
+extern template class CartesianController<ImpedanceKind>;
 
-  void read_hardware(const rclcpp::Duration& period) noexcept;
-  void take_profiles() noexcept;
-  void take_target() noexcept;
-  void write_hardware() noexcept;
+/// Cartesian impedance and wrench control of a torque-controlled arm as a ros2_control plugin. It only joins
+/// the interfaces and topics to hilserl_control, which is the law.
+class CartesianImpedanceController : public CartesianController<ImpedanceKind> {
+ protected:
+  void build_arm() override;
+  void measure() noexcept override;
+  const JointVector& command() const noexcept override;
+  const hilserl_control::Measurement& measured_arm() noexcept override { return measurement_; }
+  void let_go() override;
 
-  std::shared_ptr<ParamListener> listener_;
-  rclcpp::node_interfaces::OnSetParametersCallbackHandle::SharedPtr change_check_;
-  Params params_;
-  std::unique_ptr<ArmModel> model_;
-  std::unique_ptr<DynamicsSource> dynamics_;
-  std::unique_ptr<JointInterfaces> joints_;
-  std::unique_ptr<WrenchSensor> sensor_;
-  std::unique_ptr<TargetInbox> inbox_;
-  std::unique_ptr<StatePublisher> publisher_;
-  std::unique_ptr<hilserl_control::CartesianImpedance> law_;
-  realtime_tools::RealtimeThreadSafeBox<NewProfiles> profiles_;
-  std::uint64_t profile_changes_ = 0;
-  std::uint64_t profiles_in_use_ = 0;
-
-  hilserl_control::Measurement measurement_;
+ private:
   DynamicsTerms terms_;
-  hilserl_control::Vector6 external_wrench_;  ///< at and in the tcp frame; NaN without a sensor
 };
 
 }  // namespace hilserl_controllers
