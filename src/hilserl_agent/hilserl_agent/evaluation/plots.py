@@ -49,7 +49,7 @@ def cycle_time_plot(contestants: list[Contestant]) -> str:
         axes.plot(summary["cycle_time_s"], row, "D", color=VERMILLION, ms=6)
     _named_rows(axes, [label for label, _ in shown])
     axes.set_xlim(left=0)
-    axes.set_xlabel("cycle time of successful trials [s]; diamond and line: mean, 95 % bootstrap interval")
+    axes.set_xlabel("cycle time of successes [s]; diamond, line: mean, 95 % bootstrap interval")
     return _svg(figure)
 
 
@@ -81,12 +81,12 @@ def _starts(axes: Axes, contestant: Contestant) -> None:
         ]
         if points:
             x, y = np.transpose(points)
-            name = "success" if good else "failure"
-            axes.plot(x, y, mark, color=colour, ms=size, ls="none", alpha=0.7, label=f"{len(points)} {name}")
+            label = f"{'success' if good else 'failure'} ({len(points)})"
+            axes.plot(x, y, mark, color=colour, ms=size, ls="none", alpha=0.7, label=label)
     axes.set_title(contestant.label, fontsize=9)
-    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_aspect("equal", adjustable="box")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="upper right", framealpha=0.85)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, frameon=False)
 
 
 def _named_rows(axes: Axes, labels: list[str]) -> None:

@@ -132,7 +132,9 @@ def start_spread(contestants: list[Contestant]) -> tuple[float, float]:
             for arm in first.keys() & second.keys():
                 one, other = np.asarray(first[arm]), np.asarray(second[arm])
                 metres.append(float(np.abs(one[:3] - other[:3]).max()))
-                radians.append(2 * math.acos(min(1.0, abs(float(one[3:] @ other[3:])))))
+                # Of unit quaternions: |q - p| = 2 sin(angle / 4); an arc cosine would blur small angles.
+                chord = min(np.linalg.norm(one[3:] - other[3:]), np.linalg.norm(one[3:] + other[3:]))
+                radians.append(4 * math.asin(min(1.0, float(chord) / 2)))
     return max(metres), max(radians)
 
 
