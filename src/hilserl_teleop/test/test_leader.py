@@ -187,7 +187,7 @@ def test_node_turns_joints_into_stick(urdf):
         assert not hand.stick().any()
         arm.play(lambda k: joints(k, 0), said("device ready"), "ready")
         arm.play(
-            lambda k: joints(k, 0.0005),
+            lambda k: joints(k, 0.002),
             lambda: np.linalg.norm(hand.stick()[:3]) > 0.2,
             "moves along the rail",
         )
