@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 from hilserl_learning.errors import LearningError
 from hilserl_learning.perception import Perception
-from hilserl_learning.profiles import PROFILES, LearnerConfig, profile
+from hilserl_learning.profiles import ARM_STATE_SCALE, PROFILES, LearnerConfig, profile
 from hilserl_task import Task, TaskError
 from hilserl_task.spaces import state_names
 
@@ -71,12 +72,22 @@ def learner_config(task: Task, perception: Perception | None) -> LearnerConfig:
             spec.profile,
             state_dim=len(state_names(task)),
             action_dim=task.action_dim,
+            grasp_columns=task.action_layout.gripper_columns,
             n_cameras=len(task.cameras),
             **_feature_sizes(task, perception),
+            **_state_scale(task),
             **chosen,
         )
     except LearningError as error:
         raise TaskError(f"learner: {error}") from error
+
+
+def _state_scale(task: Task) -> dict[str, tuple[float, ...]]:
+    """Divisors of a state with learned grippers; an opening is of order one. Others: the profile's."""
+    if task.learner.profile != "fast" or not task.action_layout.gripper_columns:
+        return {}
+    arms = [(*ARM_STATE_SCALE, 1.0) if arm.gripper.learned else ARM_STATE_SCALE for arm in task.arms]
+    return {"state_scale": tuple(chain.from_iterable(arms))}
 
 
 def _feature_sizes(task: Task, perception: Perception | None) -> dict[str, int]:

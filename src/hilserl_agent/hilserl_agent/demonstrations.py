@@ -13,6 +13,7 @@ from hilserl_learning.perception import Perception
 from hilserl_learning.replay import ReplayBuffer
 from hilserl_ros.bags import BagError, EpisodeData, check_fits, read_episodes
 from hilserl_task import Task, TaskError
+from hilserl_task.gripper import GripperPenalty
 
 DEMONSTRATIONS = "demos"
 ACTOR_ID = "demonstrations"
@@ -55,7 +56,7 @@ def load_demonstrations(
     for number, episode in enumerate(episodes[:wanted]):
         features = _features(episode, perception if with_features else None)
         try:
-            sequence = _add_episode(buffer, episode, features, number, sequence)
+            sequence = _add_episode(task, buffer, episode, features, number, sequence)
         except ValueError as error:
             raise TaskError(
                 f"demonstration {number} of {folder} does not fit task '{task.name}': {error}"
@@ -71,8 +72,14 @@ def _features(episode: EpisodeData, perception: Perception | None) -> NDArray[np
 
 
 def _add_episode(
-    buffer: ReplayBuffer, episode: EpisodeData, features: NDArray[np.float32], number: int, sequence: int
+    task: Task,
+    buffer: ReplayBuffer,
+    episode: EpisodeData,
+    features: NDArray[np.float32],
+    number: int,
+    sequence: int,
 ) -> int:
+    penalty = GripperPenalty(task)
     keeps = buffer.image_shape is not None
     steps = len(episode.actions)
     for k in range(steps):
@@ -96,6 +103,7 @@ def _add_episode(
             float(episode.rewards[k]),
             terminated=last and episode.terminated,
             truncated=last and episode.truncated and not episode.terminated,
+            grasp_penalty=penalty.of(episode.actions[k]),
             images=episode.images[k] if keeps else None,
             **final,
         )

@@ -69,8 +69,8 @@ def profile(name: str, **overrides: Any) -> LearnerConfig:
         values.setdefault("feature_dim", n_cameras * values["map_channels"] * size**2)
     if "feature_dim" not in values:
         raise LearningError(f"profile('{name}'): feature_dim is missing, e.g. perception.feature_dim")
-    if name == "fast":
-        values.setdefault("state_scale", default_state_scale(values["state_dim"]))
+    if name == "fast" and "state_scale" not in values:
+        values["state_scale"] = default_state_scale(values["state_dim"])
     return LearnerConfig(**values)
 
 
