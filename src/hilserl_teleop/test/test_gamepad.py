@@ -2,18 +2,20 @@
 """A gamepad by the kernel's events, decoded with evdev's own types, and by the topic of a joy node."""
 
 import importlib.util
+import os
 import struct
 from pathlib import Path
 
 import evdev
 import numpy as np
 import pytest
-from evdev import AbsInfo, InputEvent, ecodes
+from evdev import AbsInfo, InputDevice, InputEvent, ecodes
 from sensor_msgs.msg import Joy
 
 from hilserl_ros import qos
 from hilserl_ros.testing import RosGraph
 from hilserl_task.device_spec import DeviceSpec
+from hilserl_teleop import gamepad_node
 from hilserl_teleop.calibration import ButtonMap, Calibration
 from hilserl_teleop.driver import DeviceGone
 from hilserl_teleop.gamepad import DEADBAND, KNOWN, USUAL, Gamepad, is_gamepad
@@ -114,6 +116,46 @@ def test_without_a_pad_the_driver_says_what_to_do():
     driver = GamepadDriver(DeviceSpec(driver="gamepad", serial="no such pad"))
     with pytest.raises(DeviceGone, match=r"no gamepad found.*usermod -aG input"):
         driver.open()
+
+
+@pytest.fixture
+def pad(monkeypatch):
+    """A driver on evdev's own device, whose file is a pipe of the kernel's structures; and where to write."""
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    device = InputDevice.__new__(InputDevice)
+    device.fd, device.path, device.name = reader, "/dev/input/event7", "Xbox Wireless Controller"
+    monkeypatch.setattr(InputDevice, "capabilities", lambda *_: {ecodes.EV_ABS: list(XBOX.items())})
+    monkeypatch.setattr(InputDevice, "active_keys", lambda _: [])
+    monkeypatch.setattr(gamepad_node, "choose", lambda _: device)
+    driver = GamepadDriver(DeviceSpec(driver="gamepad"))
+    driver.open()
+    yield driver, writer
+    os.close(writer)
+    driver.close()
+
+
+def test_the_driver_reads_the_device_file(pad):
+    driver, writer = pad
+    assert not driver.poll(0.0)
+    syn = (ecodes.EV_SYN, ecodes.SYN_REPORT, 0)
+    tap = [(ecodes.EV_KEY, ecodes.BTN_SOUTH, 1), syn, (ecodes.EV_KEY, ecodes.BTN_SOUTH, 0), syn]
+    for kind, code, value in [(ecodes.EV_ABS, ecodes.ABS_X, 32767), *tap]:
+        os.write(writer, WIRE.pack(1, 2, kind, code, value))
+    assert driver.poll(0.1)
+    np.testing.assert_allclose(driver.axes, [0, -1, 0, 0, 0, 0], atol=1e-4)
+    assert not driver.pressed
+    assert driver.tapped == {"south", "0"}
+    assert not driver.poll(0.2)
+    assert not driver.tapped
+    assert driver.axes[1] == pytest.approx(-1, abs=1e-4)
+
+
+def test_an_unplugged_pad_is_gone_at_once(pad):
+    driver, _ = pad
+    os.close(driver._device.fd)  # the kernel answers with an error, as for a device that is gone
+    with pytest.raises(DeviceGone, match=r"Xbox Wireless Controller.*unplugged"):
+        driver.poll(0.0)
+    driver._device.fd = -1
 
 
 GRAPH = {"task": "ram_insertion", "overrides": ["operator.devices=[{driver: gamepad, topic: pad/joy}]"]}
