@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo eval figures test test-fast bench lint format clean
+.PHONY: help setup build demo dashboard eval figures test test-fast bench lint format clean
 
 TASK ?= ram_insertion
 SEED ?= 0
@@ -45,6 +45,9 @@ figures: build  ## The pictures of the documentation (docs/images), made from RU
 	@$(ENV) && install/hilserl_sim/lib/hilserl_sim/picture --task $(TASK) --out docs/images/scene.png
 	@$(ENV) && install/hilserl_agent/lib/hilserl_agent/analyse --run-dir $(RUN) --out docs/images --formats png $(ARGS)
 	@cp -f $(RUN)/figures/evaluation_0000.png docs/images/evaluation.png
+
+dashboard: build  ## Open the window on the run in runs/latest, beside make demo (ARGS=--help lists options)
+	@$(ENV) && exec install/hilserl_rqt/lib/hilserl_rqt/dashboard $(ARGS)
 
 test: build lint  ## Static checks and all tests
 	@scripts/test.sh

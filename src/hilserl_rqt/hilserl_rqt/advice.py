@@ -35,7 +35,7 @@ class CoachPanel(Panel):
             self._show("", MUTED, "no data: no coach is running")
             return
         sign, colour = _LEVELS.get(message.level, _LEVELS[CoachAdvice.LEVEL_QUIET])
-        self._show(f"{sign}{message.text or 'All is well; nothing to do.'}", colour, _figures(message))
+        self._show(f"{sign}{message.text or 'No advice now.'}", colour, _figures(message))
 
     def _show(self, text: str, colour: str, figures: str) -> None:
         self._text.setVisible(bool(text))

@@ -12,7 +12,7 @@ from hilserl_ros import topics
 from hilserl_rqt.discovery import Graph
 
 ANSWER_S = 5.0  # a node answers between two callbacks; evaluation and saving answer before they begin
-MUX, ACTOR, LEARNER, REWARD = "intervention_mux", "actor", "learner", "reward"
+MUX, ACTOR, LEARNER, LABELS = "intervention_mux", "actor", "learner", "label_keeper"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ EVALUATE = Command("evaluate", Evaluate, topics.EVALUATE, ACTOR)
 PAUSE_LEARNER = Command("pause_learner", Trigger, "learner/pause", LEARNER, of_learner=True)
 RESUME_LEARNER = Command("resume_learner", Trigger, "learner/resume", LEARNER, of_learner=True)
 SAVE = Command("save", Trigger, topics.LEARNER_SAVE, LEARNER, of_learner=True)
-CORRECT = Command("correct", CorrectEpisode, topics.CORRECT_EPISODE, REWARD)
+CORRECT = Command("correct", CorrectEpisode, topics.CORRECT_EPISODE, LABELS)
 
 COMMANDS = (
     OPERATOR_EVENT,

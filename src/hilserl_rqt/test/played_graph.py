@@ -76,7 +76,7 @@ class PlayedGraph:
         self._publishers: dict[str, Any] = {}
         self._executor = SingleThreadedExecutor(context=self._context)
         self._lock = threading.Lock()
-        for name in ("observation", "intervention_mux", "actor", "learner", "reward"):
+        for name in ("observation", "intervention_mux", "actor", "learner", "reward", "label_keeper"):
             self.start(name)
         for name, value in (("task", task), ("overrides", [""]), ("run_dir", "runs/played")):
             self._nodes["observation"].declare_parameter(name, value)
@@ -228,7 +228,7 @@ class PlayedGraph:
             ("pause_learner", "learner", Trigger, "learner/pause"),
             ("resume_learner", "learner", Trigger, "learner/resume"),
             ("save", "learner", Trigger, topics.LEARNER_SAVE),
-            ("correct", "reward", CorrectEpisode, topics.CORRECT_EPISODE),
+            ("correct", "label_keeper", CorrectEpisode, topics.CORRECT_EPISODE),
         ):
             if key not in without:
                 self._nodes[node].create_service(
