@@ -16,7 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 
 from hilserl_msgs.msg import CartesianControllerState, Observation
 from hilserl_msgs.srv import BeginEpisode
-from hilserl_observation.assembler import EpisodeCounter, ExactMatcher, LatestMatcher, SensorSet
+from hilserl_observation.assembler import EpisodeCounter, ExactMatcher, LatestMatcher, SensorSet, Step
 from hilserl_observation.composer import ArmSample, Composer
 from hilserl_observation.source_watch import SourceWatch
 from hilserl_ros import codec, qos, topics
@@ -146,7 +146,11 @@ class ObservationNode(HilserlNode):
         step = self._counter.number(sensors)
         if step is None:
             return
+        self._publish(step)
+
+    def _publish(self, step: Step) -> None:
         self._published_at = time.monotonic()
+        self._watched.matched(step.sensors.stamp_ns - step.sensors.oldest_ns)
         self._publisher.publish(self._composer.observation(step))
         if step.first:
             self._answer_begin("")
@@ -160,8 +164,7 @@ class ObservationNode(HilserlNode):
         begun = self._begun = Future()
         held = self._counter.begin(request.episode, codec.ns_from_stamp(request.not_before))
         if held is not None:
-            self._publisher.publish(self._composer.observation(held))
-            self._answer_begin("")
+            self._publish(held)
         elif self._ticks is not None:
             self._ticks.reset()  # step 1 comes a period after step 0
             self._tick()

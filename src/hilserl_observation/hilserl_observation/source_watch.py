@@ -33,11 +33,18 @@ class SourceWatch:
         self.counts = {source: SourceCounts(realtime=patience_s is not None) for source in sources}
         self._patience_s = patience_s
         self._reported = dict.fromkeys(self.counts, 0)
+        self._sets = 0
+        self._spread_ns = 0
 
     def take_matcher_counts(self, late: Mapping[str, int], unmatched: Mapping[str, int]) -> None:
         """Takes over what the exact matcher counted."""
         for source, counts in self.counts.items():
             counts.late, counts.unmatched = late.get(source, 0), unmatched.get(source, 0)
+
+    def matched(self, spread_ns: int) -> None:
+        """A set became an observation; its newest and oldest part are so far apart."""
+        self._sets += 1
+        self._spread_ns = max(self._spread_ns, spread_ns)
 
     def blame(self, sources: Iterable[str]) -> None:
         """A period passed without an observation because of these."""
@@ -45,13 +52,20 @@ class SourceWatch:
             self.counts[source].blamed += 1
 
     def reports(self, now_s: float, now_ns: int) -> list[SourceReport]:
-        """One report a source.
+        """One report a source, and one of what was matched since the last time.
 
         Args:
             now_s: monotonic time.
             now_ns: ROS time, for the age of the newest part.
         """
-        return [self._report(source, counts, now_s, now_ns) for source, counts in self.counts.items()]
+        sources = [self._report(source, counts, now_s, now_ns) for source, counts in self.counts.items()]
+        return [*sources, self._matching()]
+
+    def _matching(self) -> SourceReport:
+        """How many sets, and the largest distance between two parts of one."""
+        sets, spread_ns, self._sets, self._spread_ns = self._sets, self._spread_ns, 0, 0
+        values = {"observations": str(sets), "spread_ms": f"{spread_ns * 1e-6:.1f}"}
+        return SourceReport("matching", OK, f"{sets} observations", values)
 
     def _report(self, source: str, counts: SourceCounts, now_s: float, now_ns: int) -> SourceReport:
         faults = counts.late + counts.lost + counts.unmatched + counts.refused + counts.clock_jumps

@@ -234,6 +234,7 @@ def test_realtime_observations_come_once_a_period_and_stop_with_stale_data():
         assert stamps[0] >= not_before
         # Mean distance: a loaded machine may shift single ones.
         assert np.mean(np.diff(stamps)) == pytest.approx(PERIOD_NS, rel=0.3)
+        sensors.wait_for_diagnostic("observation: matching", "spread_ms")
         timer.cancel()
         sensors.wait_for_diagnostic("overdue", "s old")
         count = len(sensors.observations)

@@ -106,11 +106,15 @@ def test_a_report_tells_silence_from_loss_from_health():
     deliver(watch.counts["a"], range(0, 1000, 100))
     deliver(watch.counts["b"], [*range(0, 800, 100), 900])
     watch.blame(["c", "c"])
-    a, b, c = watch.reports(now_s=0.95, now_ns=950 * MS)
+    for spread_ms in (12, 30, 7):
+        watch.matched(spread_ms * MS)
+    a, b, c, matching = watch.reports(now_s=0.95, now_ns=950 * MS)
+    assert matching.values == {"observations": "3", "spread_ms": "30.0"}
     assert (a.level, a.message) == (OK, "10.0 Hz")
     assert (a.values["age_ms"], a.values["lost"]) == ("50", "0")
     assert b.level == WARN
     assert b.values["lost"] == "1"
     assert (c.level, c.message, c.values["periods_missed"]) == (ERROR, "nothing yet", "2")
-    assert [report.level for report in watch.reports(0.95, 950 * MS)] == [OK, OK, ERROR]  # said once
+    assert [report.level for report in watch.reports(0.95, 950 * MS)] == [OK, OK, ERROR, OK]
+    assert watch.reports(0.95, 950 * MS)[-1].values["observations"] == "0"  # each is said once
     assert watch.reports(3.0, 3000 * MS)[0].message == "silent for 2.1 s"
