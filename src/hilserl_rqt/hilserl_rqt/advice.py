@@ -16,6 +16,8 @@ _LEVELS = {
     CoachAdvice.LEVEL_WARNING: ("▲ ", YELLOW),
 }
 
+NAMED_DEAD = 3
+
 
 class CoachPanel(Panel):
     """One sentence, and the figures behind it."""
@@ -117,9 +119,19 @@ class NodeLine(QtWidgets.QLabel):
         self._shown = dict(state.nodes)
         dead = [name for name, alive in self._shown.items() if not alive]
         alive = [name for name, lives in self._shown.items() if lives]
-        parts = [f'<span style="color:{RED}"><b>✘ {name.rsplit("/", 1)[-1]} DEAD</b></span>' for name in dead]
-        names = ", ".join(name.rsplit("/", 1)[-1] for name in alive)
-        if names:
+        parts = []
+        if not alive and dead:
+            parts.append(f'<span style="color:{MUTED}">all {len(dead)} nodes have ended</span>')
+        elif dead:
+            parts.append(f'<span style="color:{RED}"><b>{_dead_text(dead)}</b></span>')
+        if alive:
+            names = ", ".join(name.rsplit("/", 1)[-1] for name in alive)
             parts.append(f'<span style="color:{MUTED}">● {len(alive)} nodes alive: {names}</span>')
         self.setText("&nbsp;&nbsp; ".join(parts))
         self.setToolTip("\n".join(f"{name}: {'alive' if ok else 'DEAD'}" for name, ok in self._shown.items()))
+
+
+def _dead_text(dead: list[str]) -> str:
+    """The first few by name; the tooltip has them all."""
+    named = "  ".join(f"✘ {name.rsplit('/', 1)[-1]} DEAD" for name in dead[:NAMED_DEAD])
+    return f"{named} and {len(dead) - NAMED_DEAD} more" if len(dead) > NAMED_DEAD else named

@@ -106,7 +106,7 @@ class Dashboard(QtWidgets.QWidget):
         head = QtWidgets.QHBoxLayout()
         head.setSpacing(12)
         head.addWidget(self._choice)
-        head.addWidget(self._name, 2)
+        head.addWidget(self._name, 3)
         head.addWidget(self._nodes, 3)
         outer.addLayout(head)
         outer.addLayout(
@@ -168,7 +168,7 @@ class Dashboard(QtWidgets.QWidget):
         if state.graph is not None:
             self._choice.setCurrentIndex(self._choice.findText(state.graph.namespace))
         self._choice.setEnabled(len(names) > 1)
-        place = f"ROS domain {self.link.domain}"
+        place = f"domain {self.link.domain}"
         if self.link.failure:
             self._name.show_text(f"The dashboard's ROS thread has failed: {self.link.failure}")
         elif state.graph is None:
@@ -180,9 +180,9 @@ class Dashboard(QtWidgets.QWidget):
 
     def _show_tiles(self, state: GraphState, now_s: float) -> None:
         running = state.episodes.running(state.status.fresh(now_s))
-        last = f"last {running.episodes} episodes" if running.episodes else "no episode yet"
+        last = f"last {words.plural(running.episodes, 'episode')}" if running.episodes else "no episode yet"
         self._success.show_figure(words.share(running.success), last)
-        self._interventions.show_figure(words.share(running.interventions), "of the steps, " + last)
+        self._interventions.show_figure(words.share(running.interventions), f"of steps, {last}")
         self._cycle.show_figure(words.number(running.cycle_time_s, 1, "s"), "mean of successes")
         reward = state.reward.message
         if reward is None:

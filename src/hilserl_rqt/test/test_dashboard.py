@@ -224,6 +224,9 @@ def test_whole_pictures_are_subscribed_to_only_while_shown(stage):
 
 def test_no_text_is_cut_and_nothing_overlaps(stage, app):
     """At the smallest and a common size: every label has the room that its text needs."""
+    rates = {"success_rate": 1.0, "intervention_rate": 0.125, "cycle_time_s": 12.3}
+    stage.graph.status(episodes=200, **rates)
+    stage.says("of steps, last 20 episodes")
     for size in ((1280, 800), (1920, 1080)):
         stage.window.resize(*size)
         stage.sees(lambda: True, "a new size")
