@@ -72,7 +72,8 @@ class V4l2Source:
         device_ms = float(self._capture.get(cv2.CAP_PROP_POS_MSEC))
         if self._is_file:
             self._pace(device_ms)
-        exposure = None if self._is_file else self._capture.get(cv2.CAP_PROP_EXPOSURE)
+        told = self._capture.get(cv2.CAP_PROP_EXPOSURE)
+        exposure = None if self._is_file or told < 0 else float(told)  # -1: no such control
         rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
         # V4L2: CLOCK_MONOTONIC of the kernel's buffer; a driver that gives none says 0.
         if device_ms <= 0 and not self._is_file:
@@ -97,7 +98,12 @@ class V4l2Source:
         """
         spec = self._spec
         if spec.pixel_format is not None:
-            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*spec.pixel_format))
+            code = cv2.VideoWriter.fourcc(*spec.pixel_format)
+            if not capture.set(cv2.CAP_PROP_FOURCC, code) or round(capture.get(cv2.CAP_PROP_FOURCC)) != code:
+                raise TaskError(
+                    f"camera '{spec.name}': {self._path} offers no {spec.pixel_format}; v4l2-ctl "
+                    f"--list-formats-ext -d {self._path} shows its formats, or leave pixel_format out"
+                )
         if spec.width is not None and spec.height is not None:
             _ask_for_size(capture, spec.width, spec.height)
             if _size(capture) != (spec.width, spec.height):

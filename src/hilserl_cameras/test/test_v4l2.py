@@ -90,6 +90,7 @@ def test_a_path_that_is_not_there_and_one_that_is_no_video(tmp_path):
         ({"fps": 60}, ["offers no 60 Hz", "it gives 20 Hz"]),
         ({"exposure": 100}, ["exposure", "does not take", "v4l2-ctl --list-ctrls", "leave exposure out"]),
         ({"white_balance": "auto"}, ["white_balance", "does not take"]),
+        ({"pixel_format": "YUYV"}, ["offers no YUYV", "--list-formats-ext"]),
     ],
 )
 def test_what_the_device_does_not_offer_is_refused_with_what_it_does(clip, keys, words):
