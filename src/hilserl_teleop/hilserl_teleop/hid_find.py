@@ -84,14 +84,14 @@ def choose(devices: list[HidDevice], spec: DeviceSpec) -> HidDevice:
         TaskError: several fit.
     """
     fitting = [device for device in devices if _fits(device, spec)]
-    wanted = ", ".join(f"{key} '{value}'" for key, value in _selection(spec) if value) or "any SpaceMouse"
+    wanted = ", ".join(f"{key} '{value}'" for key, value in _selection(spec) if value)
     if not fitting:
         there = "; ".join(f"{device.name} at {device.path}" for device in devices) or "none"
-        raise DeviceGone(f"no SpaceMouse found for {wanted}; plugged in: {there}")
+        raise DeviceGone(f"no SpaceMouse{f' with {wanted}' if wanted else ''}; plugged in: {there}")
     if len(fitting) > 1:
         lines = "; ".join(f"{d.name}: path: {d.port or d.path}" for d in fitting)
         raise TaskError(
-            f"driver: hidraw: {len(fitting)} devices fit {wanted}: {lines}; "
+            f"driver: hidraw: {len(fitting)} devices fit {wanted or 'any SpaceMouse'}: {lines}; "
             f"choose one in the task file; example: path: {fitting[0].port or fitting[0].path}"
         )
     return fitting[0]

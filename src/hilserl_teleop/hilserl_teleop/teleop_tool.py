@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import argcomplete
 import rclpy
@@ -105,6 +106,10 @@ def _list(_: argparse.Namespace, console: Console) -> int:
         spnav.close()
     except (NoDaemon, TaskError) as error:
         console.print(f"spacenav: {error}", style="dim")
+    closed = [path for path in Path("/dev/input").glob("event*") if not os.access(path, os.R_OK)]
+    if closed:
+        hint = "sudo usermod -aG input $USER, then log in again"
+        console.print(f"{len(closed)} input devices may not be read, gamepads perhaps: {hint}", style="dim")
     if not table.row_count:
         console.print("no SpaceMouse and no gamepad found; `teleop check --driver keyboard` always works")
         return NO_DEVICE
