@@ -52,6 +52,7 @@ class FrankaArm:
 
     def recover(self) -> None:
         """From a reflex, or any other error of the robot, to controllers that run."""
+        self._deactivate_controllers()
         self._clear_error()
         self._activate_hardware()
         self._set_collision_behavior()
@@ -99,20 +100,35 @@ class FrankaArm:
 
     def _activate_controllers(self) -> None:
         self._link.wait(self._loaded, f"controllers {', '.join(self._names.controllers)} are not loaded")
-        missing = self._inactive_controllers()
-        if not missing:
+        self._switch(activate=self._controllers_that_are("inactive"))
+        if still := self._controllers_that_are("inactive"):
+            raise StepFailed(
+                f"controllers {', '.join(still)} were not activated: see the controller manager's log"
+            )
+
+    def _deactivate_controllers(self) -> None:
+        """The manager does so after an error of the hardware, not after a change of its state.
+
+        A controller that was never deactivated would go on with the reference it had.
+        """
+        self._switch(deactivate=self._controllers_that_are("active"))
+
+    def _switch(self, activate: Sequence[str] = (), deactivate: Sequence[str] = ()) -> None:
+        if not activate and not deactivate:
             return
         kind = self._messages.switch_controllers
-        # Best effort: another arm's node may activate a broadcaster of both at this moment.
-        request = kind.Request(activate_controllers=missing, strictness=kind.Request.BEST_EFFORT)
+        # Best effort: another arm's node may switch a broadcaster of both at this moment.
+        request = kind.Request(
+            activate_controllers=list(activate),
+            deactivate_controllers=list(deactivate),
+            strictness=kind.Request.BEST_EFFORT,
+        )
         request.timeout.sec = SWITCH_TIMEOUT_S
-        answer = self._link.call(kind, "controller_manager/switch_controller", request)
-        if still := self._inactive_controllers():
-            raise StepFailed(f"controllers {', '.join(still)} were not activated: {answer.message}")
+        self._link.call(kind, "controller_manager/switch_controller", request)
 
-    def _inactive_controllers(self) -> list[str]:
+    def _controllers_that_are(self, state: str) -> list[str]:
         states = self._controller_states()
-        return [name for name in self._names.controllers if states.get(name) != "active"]
+        return [name for name in self._names.controllers if states.get(name) == state]
 
     def _loaded(self) -> bool:
         states = self._controller_states()

@@ -55,9 +55,9 @@ class Robot(Node):
         self._recovery = ActionServer(self, kinds.error_recovery, "action_server/error_recovery", self._clear)
         self._result = kinds.error_recovery.Result
 
-    def stop(self, state=State.PRIMARY_STATE_UNCONFIGURED):
+    def stop(self, state=State.PRIMARY_STATE_UNCONFIGURED, controller="inactive"):
         """What the controller manager does after an error of the hardware."""
-        self.state, self.controller = state, "inactive"
+        self.state, self.controller = state, controller
         self.steps.clear()
         self._activity.publish(self._activity_kind())
 
@@ -93,6 +93,10 @@ class Robot(Node):
         return response
 
     def _switch(self, request, response):
+        if "cartesian_controller" in request.deactivate_controllers:
+            self.steps.append("deactivate")
+            self.controller = "inactive"
+            return response
         self.steps.append("controllers")
         response.ok = self.state == State.PRIMARY_STATE_ACTIVE
         if response.ok and "cartesian_controller" in request.activate_controllers:
@@ -108,7 +112,7 @@ def arm():
     stop, opened = threading.Event(), []
 
     def start(prepare=lambda robot: None, **parameters):
-        given = {**THRESHOLDS, "timeout": 5.0, "automatic_recoveries": 1, **parameters}
+        given = {**THRESHOLDS, "timeout": 20.0, "automatic_recoveries": 1, **parameters}
         graph = RosGraph(**given).__enter__()
         robot = Robot()
         prepare(robot)
@@ -135,7 +139,7 @@ def arm():
 @needs_messages
 def test_thresholds_are_set_before_the_controllers_start(arm):
     graph, robot, _ = arm()
-    graph.spin_until(lambda: robot.controller == "active", what="an active controller")
+    graph.spin_until(lambda: robot.controller == "active", 30.0, what="an active controller")
     assert robot.steps == ["thresholds", "controllers"]
     assert list(robot.thresholds.upper_force_thresholds_nominal) == [60.0] * 6
     assert list(robot.thresholds.lower_torque_thresholds_acceleration) == [20.0] * 7
@@ -156,9 +160,9 @@ def test_refused_thresholds_end_the_node_and_leave_the_controllers_inactive(arm)
 @needs_messages
 def test_after_an_error_everything_comes_back_in_order_as_often_as_allowed(arm):
     graph, robot, _ = arm()
-    graph.spin_until(lambda: robot.controller == "active", what="an active controller")
+    graph.spin_until(lambda: robot.controller == "active", 30.0, what="an active controller")
     robot.stop()
-    graph.spin_until(lambda: robot.controller == "active", what="the controller again")
+    graph.spin_until(lambda: robot.controller == "active", 30.0, what="the controller again")
     assert robot.steps == ["clear", "hardware", "thresholds", "controllers"]
     robot.stop()
     graph.spin_for(1.0)
@@ -169,9 +173,18 @@ def test_after_an_error_everything_comes_back_in_order_as_often_as_allowed(arm):
 
 
 @needs_messages
+def test_controller_that_was_left_active_is_taken_down_first(arm):
+    graph, robot, _ = arm()
+    graph.spin_until(lambda: robot.controller == "active", 30.0, what="an active controller")
+    robot.stop(controller="active")
+    graph.spin_until(lambda: "controllers" in robot.steps, 30.0, what="the controller again")
+    assert robot.steps == ["deactivate", "clear", "hardware", "thresholds", "controllers"]
+
+
+@needs_messages
 def test_error_that_stays_is_told_and_nothing_is_activated(arm):
     graph, robot, _ = arm(automatic_recoveries=0)
-    graph.spin_until(lambda: robot.controller == "active", what="an active controller")
+    graph.spin_until(lambda: robot.controller == "active", 30.0, what="an active controller")
     robot.clears = False
     robot.stop()
     answer = graph.call(graph.peer("person").create_client(Trigger, "franka_arm/recover"), Trigger.Request())
@@ -183,7 +196,7 @@ def test_error_that_stays_is_told_and_nothing_is_activated(arm):
 @needs_messages
 def test_hardware_that_a_person_took_down_stays_down(arm):
     graph, robot, _ = arm(automatic_recoveries=5)
-    graph.spin_until(lambda: robot.controller == "active", what="an active controller")
+    graph.spin_until(lambda: robot.controller == "active", 30.0, what="an active controller")
     robot.stop(State.PRIMARY_STATE_INACTIVE)
     graph.spin_for(1.0)
     assert robot.steps == []
