@@ -17,7 +17,7 @@ from sensor_msgs.msg import Joy
 from std_srvs.srv import SetBool
 
 from hilserl_intervention.buttons import Event
-from hilserl_intervention.decision import Decision, Observed, Source, Wish
+from hilserl_intervention.decision import Decision, Observed, Source, Wish, overall
 from hilserl_intervention.mux import Mux
 from hilserl_msgs.msg import (
     Action,
@@ -62,6 +62,7 @@ class InterventionMux(HilserlNode):
         self._make_subscriptions()
         self._make_services()
         self._command_grippers()
+        self._say_who((Source.HOLD,) * len(self.task.arms))
 
     def _make_publishers(self) -> None:
         self._executed = self.create_publisher(Action, topics.EXECUTED_ACTION, qos.EXECUTED_ACTION)
@@ -187,7 +188,7 @@ class InterventionMux(HilserlNode):
         self._command_grippers(stamp_ns)
         if decision.base_T_target:
             self._publish_targets(decision.base_T_target, stamp_ns)
-        self._publish_state(decision.source, decision.arm_sources)
+        self._say_who(decision.arm_sources)
 
     def _publish_targets(self, poses: tuple[Array, ...], stamp_ns: int) -> None:
         for arm, publisher, base_T_target in zip(self.task.arms, self._targets, poses, strict=True):
@@ -199,7 +200,8 @@ class InterventionMux(HilserlNode):
                 )
             )
 
-    def _publish_state(self, source: Source, arm_sources: tuple[Source, ...]) -> None:
+    def _say_who(self, arm_sources: tuple[Source, ...]) -> None:
+        self._arm_sources, source = arm_sources, overall(arm_sources)
         observed = self._mux.observed
         state = InterventionState(
             enabled=self._mux.enabled,
@@ -223,7 +225,7 @@ class InterventionMux(HilserlNode):
         self._warn("policy is silent; holding the pose")
         if self._mux.fresh(self._clock_ns()):  # an old pose would pull the arm back to it
             self._publish_targets(observed.base_T_tcp, self._clock_ns())
-        self._publish_state(Source.HOLD, (Source.HOLD,) * len(self.task.arms))
+        self._say_who((Source.HOLD,) * len(self.task.arms))
 
     # --- services ------------------------------------------------------------------------------
 
@@ -233,6 +235,7 @@ class InterventionMux(HilserlNode):
             response.message = "nobody is there: operator_enabled is false; start with operator_enabled:=true"
             return response
         self._mux.enabled = bool(request.data)
+        self._say_who(self._arm_sources)
         response.success, response.message = True, "people may take over" if request.data else "policy only"
         return response
 
@@ -242,6 +245,7 @@ class InterventionMux(HilserlNode):
             response.message = "interventions are disabled; call set_enabled with true first"
             return response
         self._mux.forced = bool(request.data)
+        self._say_who(self._arm_sources)
         response.success, response.message = (
             True,
             "person" if request.data else "policy unless the stick moves",

@@ -72,6 +72,7 @@ def test_long_sparse_takeovers_that_end_in_success_are_warned_of():
         ("P" * 25 + "H" * 15 + "P" * 20 + "H" * 15 + "P" * 10, True, "short corrections, several"),
         ("P" * 20 + "H" * 50, False, "long ones that fail teach no wrong value"),
         ("P" * 60 + "H" * 15, True, "one short correction"),
+        ("P" * 5 + "H" * 45 + "P" * 5 + "H" * 45, True, "long but not sparse: too much help altogether"),
     ],
 )
 def test_other_patterns_are_not_that_pattern(sources, success, why):

@@ -23,7 +23,7 @@ def test_lockstep_waits_for_the_scripted_person_then_answers_once():
         assert executed.event == Action.EVENT_SUCCESS
         assert executed.success_pressed
         assert list(executed.arm_sources) == [Action.SOURCE_HUMAN]
-        graph.spin_until(lambda: scene.mux_said, what="intervention state")
+        graph.spin_until(lambda: scene.mux_said and scene.mux_said[-1].active, what="intervention state")
         assert list(scene.mux_said[-1].arm_sources) == [Action.SOURCE_HUMAN]
         np.testing.assert_allclose(executed.values, [0, -0.5, 0, 0, 0, 0], atol=1e-6)
         np.testing.assert_allclose(executed.policy_values, [1, 0, 0, 0, 0, 0])
@@ -154,12 +154,14 @@ def test_services_let_people_in_and_keep_them_out():
     with RosGraph(task=TASK, overrides=["operator.kind=spacenav"]) as graph:
         scene = Scene(graph)
         assert scene.call("set_intervention", True).success
+        graph.spin_until(lambda: scene.mux_said and scene.mux_said[-1].forced, what="the state at once")
         scene.observation.publish(observation(0))
         scene.policy.publish(wish(0))
         graph.spin_until(lambda: scene.executed, what="executed action")
         assert scene.executed[0].source == Action.SOURCE_HUMAN
         assert scene.call("set_intervention", False).success
         assert scene.call("set_enabled", False).success
+        graph.spin_until(lambda: not scene.mux_said[-1].enabled, what="the state at once")
         refused = scene.call("set_intervention", True)
         assert not refused.success
         assert "set_enabled" in refused.message

@@ -156,8 +156,8 @@ def test_two_devices_move_two_arms(tmp_path, takeover, sources):
         message.arms = [message.arms[0], message.arms[0]]
         seen.publish(message)
         policy.publish(wish(0, (0.25,) * 12))
-        graph.spin_until(lambda: executed and said, what="executed action")
-        assert list(executed[0].arm_sources) == list(said[0].arm_sources) == sources
+        graph.spin_until(lambda: executed and said and said[-1].active, what="executed action")
+        assert list(executed[0].arm_sources) == list(said[-1].arm_sources) == sources
         assert executed[0].source == Action.SOURCE_HUMAN
         left = 0.25 if takeover == "arm" else 0.0
         np.testing.assert_allclose(executed[0].values, [left] * 6 + [0, 0, -1, 0, 0, 0], atol=1e-6)
