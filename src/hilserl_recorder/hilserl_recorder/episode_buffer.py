@@ -10,6 +10,8 @@ from typing import Any
 from hilserl_ros.bags import missing_parts
 
 OBSERVATION, ACTION, REWARD = "observation", "executed_action", "reward"
+# Topics overtake one another: the controller's last state may come after the summary of an episode.
+STATES_PATIENCE_S = 0.5
 KEPT_STATES = 20_000  # controller states since the last episode began: 20 s at 1 kHz
 
 
@@ -78,6 +80,7 @@ class EpisodeBuffer:
         self._open: dict[int, Episode] = {}
         self._closed: int | None = None
         self._states: deque[Recorded] = deque(maxlen=KEPT_STATES)
+        self._newest_state_ns: dict[str, int] = {}  # by topic
 
     @property
     def recording(self) -> bool:
@@ -103,6 +106,7 @@ class EpisodeBuffer:
     def add_state(self, recorded: Recorded) -> None:
         """Takes a controller state; it belongs to the episode in whose time it falls."""
         self._states.append(recorded)
+        self._newest_state_ns[recorded.topic] = recorded.stamp_ns
 
     def end(self, recorded: Recorded, now_s: float) -> None:
         """Takes an EpisodeSummary; ignored without any other message (latched, from before we listened)."""
@@ -110,10 +114,10 @@ class EpisodeBuffer:
         if episode is not None and episode.summary is None:
             episode.summary, episode.ended_at_s = recorded, now_s
 
-    def take_whole(self) -> list[Recorded] | None:
+    def take_whole(self, now_s: float = 0.0) -> list[Recorded] | None:
         """Messages of the oldest whole episode in order of their stamps; None when there is none."""
         for episode in self._ended():
-            if not episode.missing():
+            if not episode.missing() and self._has_states(episode, now_s):
                 self._close(episode)
                 first, last = episode.span_ns()
                 states = [state for state in self._states if first <= state.stamp_ns <= last]
@@ -124,10 +128,16 @@ class EpisodeBuffer:
     def take_broken(self, now_s: float) -> tuple[int, str] | None:
         """(number, what it lacks) of an ended episode that waited too long; None when there is none."""
         for episode in self._ended():
-            if now_s - episode.ended_at_s > self._patience_s:
+            if episode.missing() and now_s - episode.ended_at_s > self._patience_s:
                 self._close(episode)
                 return episode.number, episode.missing()
         return None
+
+    def _has_states(self, episode: Episode, now_s: float) -> bool:
+        """Every controller has reported up to the last observation, or will not any more."""
+        last_ns = episode.span_ns()[1]
+        there = all(newest >= last_ns for newest in self._newest_state_ns.values())
+        return there or now_s - episode.ended_at_s > STATES_PATIENCE_S
 
     def _episode(self, number: int) -> Episode:
         return Episode(number, self._rewards_needed)

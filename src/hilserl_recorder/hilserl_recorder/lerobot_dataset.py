@@ -131,7 +131,10 @@ class LeRobotDataset:
         path = self.root / layout.EXTRA
         if not path.is_file():
             return {}
-        return {int(row["episode_index"]): row for row in pq.read_table(path).to_pylist()}
+        try:
+            return {int(row["episode_index"]): row for row in pq.read_table(path).to_pylist()}
+        except (OSError, pa.ArrowException) as error:
+            raise BagError(f"dataset {self.root}: {layout.EXTRA} is damaged: {error}") from error
 
 
 def decode(cell: dict[str, Any], root: Path) -> NDArray[np.uint8]:

@@ -102,7 +102,8 @@ class _Dataset:
         return sum(self._lengths)
 
     def _add(self, bag: Bag, data: _DataFiles, videos: dict[str, _VideoFile]) -> None:
-        episode, poses = bag.episode(), _poses(bag)
+        episode = bag.episode()
+        poses = _poses(bag, episode.steps)
         number, first = len(self._lengths), sum(self._lengths)
         columns = self._columns(episode, poses, number, first)
         pictures = {f"{layout.IMAGES}{name}": episode.images[:-1, c] for c, name in enumerate(self._cameras)}
@@ -247,9 +248,8 @@ def _video_info(task: Task, fps: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _poses(bag: Bag) -> NDArray[np.float64]:
+def _poses(bag: Bag, steps: int) -> NDArray[np.float64]:
     """[T+1, arms, 7] base_T_tcp as recorded."""
-    steps = bag.episode().steps
     observations = {m.message.step: m.message for m in bag.messages if m.kind == OBSERVATION}
     return np.array([[_pose(arm.pose) for arm in observations[k].arms] for k in range(steps + 1)])
 

@@ -84,10 +84,13 @@ def statistics(values: NDArray[Any]) -> dict[str, Any]:
     Pictures: per channel, scaled to 0..1, in the shape (3, 1, 1).
     """
     picture = values.ndim == 4
-    flat = (values.reshape(-1, 3) / 255.0) if picture else values.reshape(len(values), -1).astype(float)
+    flat = (
+        values.reshape(-1, 3) / np.float32(255) if picture else values.reshape(len(values), -1).astype(float)
+    )
+    quantiles = np.quantile(flat, list(QUANTILES.values()), axis=0)
     numbers = {
-        "min": flat.min(axis=0), "max": flat.max(axis=0), "mean": flat.mean(axis=0), "std": flat.std(axis=0),
-        **{name: np.quantile(flat, share, axis=0) for name, share in QUANTILES.items()},
+        "min": flat.min(axis=0), "max": flat.max(axis=0), "mean": flat.mean(axis=0, dtype=float),
+        "std": flat.std(axis=0, dtype=float), **dict(zip(QUANTILES, quantiles, strict=True)),
     }  # fmt: skip
     shaped = {name: value.reshape(-1, 1, 1) if picture else value for name, value in numbers.items()}
     return {**{name: value.tolist() for name, value in shaped.items()}, "count": [len(values)]}

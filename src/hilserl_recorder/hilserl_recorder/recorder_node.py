@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rclpy.duration import Duration
+from rclpy.qos import QoSProfile
 from std_srvs.srv import SetBool
 
 from hilserl_msgs.msg import (
@@ -35,6 +36,7 @@ from hilserl_task import TaskError
 KEEP = ("successes", "all")
 PATIENCE_S = 5.0  # for parts that arrive after the summary of their episode
 STATUS_PERIOD_S = 1.0
+STATE_DEPTH = 2000  # controller states: 2 s at 1 kHz
 ACTOR = "actor"  # node that the pause is passed on to
 LAST_WORD_S = 1.0  # for the last status to reach its listeners
 
@@ -98,7 +100,9 @@ class RecorderNode(HilserlNode):
         for arm in self.task.arms:
             name = topics.controller_state(arm.name)
             callback = partial(self._on_state, self.resolve_topic_name(name))
-            self.create_subscription(CartesianControllerState, name, callback, qos.sensor(self.task.pacing))
+            self.create_subscription(
+                CartesianControllerState, name, callback, _deep(qos.sensor(self.task.pacing))
+            )
         self.create_subscription(EpisodeSummary, topics.EPISODE, self._on_summary, qos.EPISODE)
 
     # -- input ----------------------------------------------------------------------------------------
@@ -124,6 +128,7 @@ class RecorderNode(HilserlNode):
 
     def _on_state(self, topic: str, message: CartesianControllerState) -> None:
         self._buffer.add_state(_recorded(topic, message))
+        self._save_whole()
 
     def _on_summary(self, message: EpisodeSummary) -> None:
         self._buffer.end(_recorded(self.resolve_topic_name(topics.EPISODE), message), time.monotonic())
@@ -144,6 +149,7 @@ class RecorderNode(HilserlNode):
         return response
 
     def _tick(self) -> None:
+        self._save_whole()
         broken = self._buffer.take_broken(time.monotonic())
         if broken is not None:
             self._discarded += 1
@@ -156,7 +162,7 @@ class RecorderNode(HilserlNode):
     def _save_whole(self) -> None:
         if self.ended.done():
             return
-        messages = self._buffer.take_whole()
+        messages = self._buffer.take_whole(time.monotonic())
         if messages is None:
             return
         summary = next(m.message for m in messages if isinstance(m.message, EpisodeSummary))
@@ -225,6 +231,11 @@ class RecorderNode(HilserlNode):
                 message=self._message,
             )
         )
+
+
+def _deep(profile: QoSProfile) -> QoSProfile:
+    """The same, with room for what comes while a bag is written."""
+    return QoSProfile(depth=STATE_DEPTH, reliability=profile.reliability, durability=profile.durability)
 
 
 def _recorded(topic: str, message: Any) -> Recorded:

@@ -129,3 +129,26 @@ def test_a_latched_summary_of_the_past_is_ignored():
     fill(buffer, [("episode", episodes.summary(41, 9))])
     assert not buffer.recording
     assert buffer.take_broken(1e9) is None
+
+
+def test_the_last_controller_state_may_come_last_of_all():
+    items = list(episodes.whole(0, 2))
+    late = [item for item in items if item[0] == "state"][-1]
+    buffer = EpisodeBuffer(5.0)
+    fill(buffer, [*[item for item in items if item is not late], ("episode", episodes.summary(0, 2))], 100.0)
+    assert buffer.take_whole(100.1) is None
+    fill(buffer, [late])
+    assert sum(m.topic == "/state" for m in buffer.take_whole(100.2)) == 3
+
+
+def test_a_controller_that_has_fallen_silent_does_not_hold_up_an_episode():
+    items = [item for item in episodes.whole(0, 2) if item[0] != "state"]
+    buffer = EpisodeBuffer(5.0)
+    fill(
+        buffer,
+        [("state", episodes.controller_state(0, 0)), *items, ("episode", episodes.summary(0, 2))],
+        100.0,
+    )
+    assert buffer.take_whole(100.4) is None
+    assert buffer.take_broken(100.6) is None
+    assert buffer.take_whole(100.6) is not None

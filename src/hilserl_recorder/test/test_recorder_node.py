@@ -5,12 +5,16 @@ import importlib.util
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from rclpy.node import Node
+from std_srvs.srv import SetBool
 
 from hilserl_msgs.msg import (
     Action,
@@ -20,6 +24,8 @@ from hilserl_msgs.msg import (
     RecorderStatus,
     Reward,
 )
+from hilserl_recorder.episode_buffer import Recorded
+from hilserl_recorder.gate import refusal
 from hilserl_recorder.numbering import remove_leftovers
 from hilserl_recorder.recorder_node import RecorderNode
 from hilserl_ros import qos, topics
@@ -223,6 +229,161 @@ def test_a_wrong_parameter_ends_with_one_clear_line(recorder_process, name, valu
     assert "Traceback" not in error
 
 
+def test_pause_keeps_the_running_episode_and_no_later_one(tmp_path):
+    asked = []
+
+    def actor(request, response):
+        asked.append(request.data)
+        response.success = True
+        return response
+
+    with RosGraph(task="ram_insertion", run_dir=str(tmp_path), target=3) as graph:
+        node = graph.add(RecorderNode)
+        robot = Robot(graph)
+        robot.peer.create_service(SetBool, "actor/pause", actor)
+        pause = robot.peer.create_client(SetBool, "recorder/pause")
+        graph.spin_until(node._actor_pause.service_is_ready, 20, "the actor's service")
+
+        parts = list(episodes.whole(0, STEPS))
+        for kind, message in parts[:5]:
+            robot.publishers[kind].publish(message)
+        graph.spin_until(lambda: node._buffer.recording, 10, "the first episode")
+        answer = graph.call(pause, SetBool.Request(data=True))
+        assert "running episode is recorded to its end" in answer.message
+        for kind, message in parts[5:]:
+            robot.publishers[kind].publish(message)
+        robot.publishers["episode"].publish(episodes.summary(0, STEPS))
+        robot.wait("the running episode", saved=1, state="paused")
+
+        robot.play(1)
+        graph.spin_for(1.5)
+        robot.wait("the paused one is not kept", saved=1, state="paused", discarded=0)
+        graph.call(pause, SetBool.Request(data=False))
+        graph.spin_until(lambda: asked == [True, False], 10, "the actor is asked, too")
+        robot.play(2)
+        robot.wait("the next", saved=2, state="idle")
+    assert [episode.metadata["summary"]["episode"] for episode in read_episodes(tmp_path / "demos")] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("gate", "by_button", "classifier_agrees", "reason"),
+    [
+        ("either", True, False, ""),
+        ("either", False, True, ""),
+        ("classifier", False, True, ""),
+        ("classifier", True, True, "success said by 'operator', but the gate is 'classifier'"),
+        ("person", True, False, ""),
+        ("person", False, True, "success said by 'reward', but the gate is 'person'"),
+        ("both", True, True, ""),
+        ("both", True, False, "the person says success, the classifier does not"),
+        ("both", False, True, "success said by 'reward', but the gate is 'both'"),
+    ],
+)
+def test_gates(gate, by_button, classifier_agrees, reason):
+    summary = episodes.summary(0, STEPS)
+    if by_button:
+        summary.termination_reason = EpisodeSummary.TERMINATION_OPERATOR
+    judged = episodes.reward(0, STEPS, success=classifier_agrees)
+    said = refusal([Recorded("/reward", 0, judged)], summary, gate)
+    assert said.startswith(reason)
+    assert bool(said) == bool(reason)
+
+
+def test_a_person_alone_needs_no_classifier(tmp_path):
+    with RosGraph(
+        task="ram_insertion", run_dir=str(tmp_path), target=1, overrides=["demonstrations.gate=person"]
+    ) as graph:
+        graph.add(RecorderNode)
+        robot = Robot(graph)
+        for kind, message in episodes.whole(0, STEPS):
+            if kind != "reward":
+                robot.publishers[kind].publish(message)
+                graph.spin_for(0.002)
+        ended = episodes.summary(0, STEPS)
+        ended.termination_reason = EpisodeSummary.TERMINATION_OPERATOR
+        robot.publishers["episode"].publish(ended)
+        robot.wait("done", state="done", saved=1)
+    episode = read_episode(tmp_path / "demos" / "episode_0000")
+    assert episode.rewards.tolist() == [0, 0, 0, 1]
+    assert episode.metadata["gate"] == "person"
+
+
+def test_the_bag_says_what_the_controller_and_the_software_were(tmp_path):
+    """A real controller node answers; its parameters at the start of the episode are in the metadata."""
+    robot_task = {"pacing": "realtime", "scene": "null"}
+    overrides = [f"{key}={value}" for key, value in robot_task.items()]
+    with RosGraph(run_dir=str(tmp_path), target=1, task="ram_insertion", overrides=overrides) as graph:
+        node = graph.add(RecorderNode)
+        controller = graph.add(lambda: Node("cartesian_controller", namespace="/arm"))
+        controller.declare_parameter("gains.translational_stiffness", [2000.0, 2000.0, 1500.0])
+        controller.declare_parameter("mode", "pose")
+        controller.create_publisher(CartesianControllerState, "cartesian_controller/controller_state", 10)
+        robot = Robot(graph)
+
+        def answered():
+            node._controllers.refresh()
+            graph.spin_for(0.1)
+            return "node /arm/cartesian_controller" in node._controllers.text()
+
+        graph.spin_until(answered, 20, "the controller's answer")
+        robot.play(0)
+        robot.wait("done", state="done", saved=1)
+    metadata = read_episode(tmp_path / "demos" / "episode_0000").metadata
+    arm = yaml.safe_load(metadata["controllers"])["arm"]
+    assert arm["parameters"]["gains.translational_stiffness"] == [2000.0, 2000.0, 1500.0]
+    assert arm["parameters"]["mode"] == "pose"
+    software = yaml.safe_load(metadata["software"])
+    assert software["ros_distro"] == "jazzy"
+    assert software[metadata["written_with"]] != "unknown"
+
+
+def test_a_simulated_arm_runs_on_the_numbers_of_the_task_file(tmp_path):
+    with RosGraph(task="ram_insertion", run_dir=str(tmp_path), target=1) as graph:
+        node = graph.add(RecorderNode)
+        arm = yaml.safe_load(node._controllers.text())["arm"]
+    assert arm["source"] == "task file, simulated arm"
+    assert arm["parameters"]["gains"]["translational_stiffness"] == 2000.0
+
+
+def test_after_ctrl_c_the_same_command_goes_on(tmp_path, recorder_process):
+    with RosGraph() as graph:
+        first = recorder_process(target=2)
+        robot = Robot(graph)
+        robot.play(0)
+        robot.wait("the first bag", saved=1)
+        for kind, message in list(episodes.whole(1, STEPS))[:6]:
+            robot.publishers[kind].publish(message)
+        robot.wait("half an episode", state="recording")
+        first.send_signal(signal.SIGINT)
+        graph.spin_until(lambda: first.poll() is not None, 20, "end")
+        assert first.returncode == 0
+        assert [path.name for path in (tmp_path / "demos").iterdir()] == ["episode_0000"]
+    with RosGraph() as graph:
+        second = recorder_process(target=2)
+        robot = Robot(graph)
+        robot.play(2)
+        robot.wait("done", state="done", saved=2)
+        graph.spin_until(lambda: second.poll() is not None, 20, "end")
+        assert second.returncode == 0
+    assert [episode.metadata["summary"]["episode"] for episode in read_episodes(tmp_path / "demos")] == [0, 2]
+
+
+def test_pause_from_another_terminal(tmp_path):
+    with RosGraph(task="ram_insertion", run_dir=str(tmp_path), target=3) as graph:
+        node = graph.add(RecorderNode)
+        (tmp_path / "graph.json").write_text(json.dumps({"ros_domain_id": int(os.environ["ROS_DOMAIN_ID"])}))
+        for command, paused in (("pause", True), ("resume", False)):
+            line = [sys.executable, "-m", "hilserl_recorder.demos", command, str(tmp_path)]
+            other = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+            graph.spin_until(lambda process=other: process.poll() is not None, 40, command)
+            assert other.returncode == 0
+            assert f"recorder (no actor here) {command}d" in other.stdout.read()
+            assert node._paused == paused
+    nowhere = demos("pause", str(tmp_path / "nowhere"))
+    assert nowhere.returncode == 1
+    assert "no graph is running there" in nowhere.stderr
+
+
 def demos(*arguments):
     command = [sys.executable, "-m", "hilserl_recorder.demos", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -245,7 +406,7 @@ def test_list_and_show(recorded_folder, tmp_path):
     assert listed.returncode == 0, listed.stderr
     assert "episode_0001" in listed.stdout
     assert "2 episodes, 8 steps in the median" in listed.stdout
-    assert "100%" in listed.stdout
+    assert "100%      0%" in listed.stdout  # all by the person, none held
 
     picture = tmp_path / "new" / "strip.png"
     shown = demos("show", str(recorded_folder), "--out", str(picture), "--frames", "6")
