@@ -106,7 +106,7 @@ class Dashboard(QtWidgets.QWidget):
         head = QtWidgets.QHBoxLayout()
         head.setSpacing(12)
         head.addWidget(self._choice)
-        head.addWidget(self._name, 3)
+        head.addWidget(self._name, 2)
         head.addWidget(self._nodes, 3)
         outer.addLayout(head)
         outer.addLayout(

@@ -37,6 +37,7 @@ from hilserl_rqt.state import ArmView, GraphState, picture_of
 from hilserl_task import TaskError, load_task
 
 NODE_NAME = "dashboard"
+NOT_OF_THE_GRAPH = (NODE_NAME, "rqt_gui", "_")  # windows, and hidden nodes
 POLL_S = 0.05
 DISCOVER_S = 0.5
 PICTURE_S = 0.2  # 5 pictures a second of each camera
@@ -249,7 +250,7 @@ class Listener(Node):
         alive = {
             f"{namespace.rstrip('/')}/{name}"
             for name, namespace in self.get_node_names_and_namespaces()
-            if namespace in places and name != NODE_NAME and not name.startswith("_")
+            if namespace in places and not name.startswith(NOT_OF_THE_GRAPH)
         }
         if alive and not any(self.state.nodes.values()):
             self.state.nodes = {}  # a new phase; what ended before is not missed

@@ -87,7 +87,7 @@ def _show(options: argparse.Namespace) -> int:
     window.resize(*SIZE)
     if options.namespace:
         link.listener.choose("/" + options.namespace.strip("/"))
-    follower = _Follower(window, _run_dir(options), options.namespace)
+    follower = Follower(window, _run_dir(options), options.namespace)
     timer = QtCore.QTimer()
     if options.domain is None:
         follower.say(found)
@@ -109,7 +109,7 @@ def _run_dir(options: argparse.Namespace) -> Path:
     return options.run_dir or LATEST
 
 
-class _Follower:
+class Follower:
     """Takes the window along when the run goes on in another ROS domain."""
 
     def __init__(self, window: object, run_dir: Path, namespace: str) -> None:

@@ -52,6 +52,7 @@ class PlayedGraph:
         arms, cameras: names; cameras belong to the first arm.
         without: command keys whose service is not served.
         task: what the observation node says its task is.
+        domain: ROS domain; that of the environment if None.
 
     Attributes:
         asked: (service key, request) in the order of arrival.
@@ -65,12 +66,13 @@ class PlayedGraph:
         cameras: tuple[str, ...] = ("wrist_1", "wrist_2"),
         without: tuple[str, ...] = (),
         task: str = "ram_insertion",
+        domain: int | None = None,
     ) -> None:
         self.asked: list[tuple[str, Any]] = []
         self.refuse = ""
         self._arms, self._cameras = arms, cameras
         self._context = Context()
-        self._context.init(args=[])
+        self._context.init(args=[], domain_id=domain)
         self._nodes: dict[str, Node] = {}
         self._namespace = namespace
         self._publishers: dict[str, Any] = {}
