@@ -29,6 +29,7 @@ class Driver:
         deadband: share of full deflection, for task files without one.
         stuck_s, silent_s: see Watchdog.
         returns: whether a lost device may come back.
+        fades: a deflection ends by itself, so nobody has to let go of it.
     """
 
     title = "device"
@@ -38,6 +39,7 @@ class Driver:
     stuck_s: float | None = None
     silent_s: float | None = None
     returns = True
+    fades = False
 
     def __init__(self) -> None:
         self.axes: Array = np.zeros(6)

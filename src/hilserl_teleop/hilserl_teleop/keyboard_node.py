@@ -28,6 +28,7 @@ class KeyboardDriver(Driver):
     known_buttons = BUTTONS
     usual_buttons = USUAL_BUTTONS
     returns = False
+    fades = True
 
     def __init__(self, terminal: str = "") -> None:
         super().__init__()

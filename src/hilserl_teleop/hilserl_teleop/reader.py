@@ -70,7 +70,8 @@ class Reader:
             self._lose(str(error), now_s)
         if not self._is_open:
             return Reading(np.zeros(6), RELEASED, self._watchdog.lost(), self._problem)
-        state = self._watchdog.update(now_s, reported, self.calibration.centred(self.driver.axes))
+        centred = self.driver.fades or self.calibration.centred(self.driver.axes)
+        state = self._watchdog.update(now_s, reported, centred)
         if state is not State.STEERING or self._buttons is None:
             return Reading(np.zeros(6), RELEASED, state)
         levels = self._buttons.levels(self.driver.pressed | self.driver.tapped)

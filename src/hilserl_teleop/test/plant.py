@@ -36,7 +36,8 @@ class Plant:
 
     def step(self, stick):
         spec = ActionSpec()
-        action = action_from_stick(self.base_T_tcp, np.where(np.abs(stick) < 0.02, 0, stick), "base")
+        tcp_R_base = self.base_T_tcp[:3, :3].T
+        action = action_from_stick(tcp_R_base, np.where(np.abs(stick) < 0.02, 0, stick))
         target = inverse(self.base_T_goal) @ target_pose(self.base_T_tcp, action, spec)
         old, new = position_and_rotvec(self.goal_T_tcp), position_and_rotvec(target)
         moved = old + LAG * (new - old)
