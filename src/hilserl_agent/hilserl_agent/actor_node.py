@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from builtin_interfaces.msg import Time
 from rclpy.duration import Duration
-from std_srvs.srv import SetBool
 
+from hilserl_agent.actor_desk import ActorDesk
 from hilserl_agent.actor_parameters import read_parameters
 from hilserl_agent.actor_policy import LearnedPolicy, make_policy
 from hilserl_agent.actor_stage import Deadline, Stage
@@ -31,7 +31,6 @@ from hilserl_agent.starts import write_start
 from hilserl_agent.training_stop import TrainingStop
 from hilserl_agent.training_trials import TrainingTrials
 from hilserl_msgs.msg import Action, EpisodeSummary, Observation, PolicyInsight, Reward
-from hilserl_msgs.srv import Evaluate
 from hilserl_ros import qos, topics
 from hilserl_ros.codec import floats32
 from hilserl_ros.node import ERROR, WARN, HilserlNode, run
@@ -68,20 +67,17 @@ class Actor(HilserlNode):
         self._policy = make_policy(self.task, self.run_dir, self._chosen)
         self._link = self._make_link(perception_id(perception))
         self._graph = GraphClient(self, self.task, self, self._chosen.use_reward)
+        self._insights = self.create_publisher(PolicyInsight, topics.POLICY_INSIGHT, qos.INSIGHT)
         self._trials = self._make_trials()
-        self._paused = False
-        self._offer_services()
         self._enter_waiting()
+        self._desk = ActorDesk(
+            self, self._trials, lambda: (self._stage, self._state.next_episode - 1), self._enter_waiting
+        )
         self.create_timer(WATCH_PERIOD_S, self._watch)
         self._reward_timer = self.create_timer(REWARD_WAIT_PERIODS * self.task.period_s, self._reward_overdue)
         self._reward_timer.cancel()
 
     # -- set-up ---------------------------------------------------------------------------------------
-
-    def _offer_services(self) -> None:
-        self._insights = self.create_publisher(PolicyInsight, topics.POLICY_INSIGHT, qos.INSIGHT)
-        self.create_service(SetBool, topics.PAUSE, self._pause)
-        self.create_service(Evaluate, topics.EVALUATE, self._evaluate)
 
     def _make_trials(self) -> TrainingTrials | None:
         if self._link is None or not isinstance(self._policy, LearnedPolicy):
@@ -138,7 +134,7 @@ class Actor(HilserlNode):
         if self._trials is None or not self._trials.pending:
             if self._is_over():
                 return
-        if self._paused:
+        if self._desk.paused:
             self._stage = Stage.PAUSED
             return
         if self._trials is not None and not self._trials.ready(self._next_episode):
@@ -370,38 +366,6 @@ class Actor(HilserlNode):
             policy_version=self._plan.policy.version,
             total_steps=self._state.total_steps,
         )
-
-    # -- what people ask for --------------------------------------------------------------------------
-
-    def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        """Holds between episodes: within one a standing policy would be data, and realtime goes on anyway."""
-        self._paused, response.success = bool(request.data), True
-        if not request.data:
-            response.message = "goes on"
-            if self._stage is Stage.PAUSED:
-                self._enter_waiting()
-        elif self._stage in (Stage.RUNNING, Stage.RESETTING):
-            response.message = f"pauses when episode {self._episode} is over"
-        else:
-            response.message = "paused"
-        return response
-
-    def _evaluate(self, request: Evaluate.Request, response: Evaluate.Response) -> Evaluate.Response:
-        if self._trials is None:
-            response.message = (
-                f"phase {self._chosen.phase}: only an actor in training can be asked for an evaluation"
-            )
-            return response
-        if self._stage is Stage.FLUSHING:
-            response.message = "training is over; evaluate with: run evaluate --run-dir <folder>"
-            return response
-        response.message = self._trials.ask(request, self.task.evaluation.episodes)
-        response.accepted = not response.message
-        if response.accepted:
-            response.message = (
-                "begins when the actor is let go on" if self._paused else "begins after this episode"
-            )
-        return response
 
     # -- watching -------------------------------------------------------------------------------------
 
