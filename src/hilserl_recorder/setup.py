@@ -15,7 +15,7 @@ setup(
     zip_safe=True,
     maintainer="hilserl maintainers",
     maintainer_email="maintainers@hilserl.org",
-    description="Records episodes as rosbag2 folders, lists and shows them.",
+    description="Records demonstrations as rosbag2 folders; shows, edits, replays, exports and imports them.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
