@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import os
 import pty
 from pathlib import Path
@@ -115,7 +116,7 @@ def test_external_devices_and_those_of_a_scripted_person_are_not_started():
 
 def test_two_devices_for_two_arms():
     arm = load_task("ram_insertion").arms[0].model_dump(mode="json")
-    arms = f"arms={[{**arm, 'name': name} for name in ('left', 'right')]}"
+    arms = f"arms={json.dumps([{**arm, 'name': name} for name in ('left', 'right')])}"
     devices = "[{driver: hidraw, arm: right, serial: A}, {driver: hidraw, arm: left, serial: B}]"
     cameras = "cameras=[{name: wrist_1, arm: left}]"
     specs = specs_of("train", *PERSON, arms, cameras, f"operator.devices={devices}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices in the task file: good ones load, wrong ones say what is wrong."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def two_armed(devices):
     arm = load_task("ram_insertion").arms[0].model_dump(mode="json")
     arms = [{**arm, "name": name} for name in ARMS]
     cameras = "cameras=[{name: wrist_1, arm: left}]"
-    return load_task("ram_insertion", [f"arms={arms}", cameras, f"operator.devices={devices}"])
+    return load_task("ram_insertion", [f"arms={json.dumps(arms)}", cameras, f"operator.devices={devices}"])
 
 
 def test_two_mice_for_two_arms():

@@ -2,6 +2,7 @@
 """SpaceMice through hidraw: reports in the models' byte layouts, sysfs, and the real node on device files."""
 
 import importlib.util
+import json
 import os
 import struct
 import time
@@ -297,7 +298,7 @@ def test_two_mice_for_two_arms(kernel, node_on):
     arms = [arm.model_dump(mode="json") for arm in load_task("ram_insertion").arms] * 2
     named = [{**arm, "name": name} for arm, name in zip(arms, ("left", "right"), strict=True)]
     overrides = [
-        f"arms={named}",
+        f"arms={json.dumps(named)}",
         "cameras=[{name: wrist_1, arm: left}]",
         "scene=null",
         "pacing=realtime",
