@@ -161,6 +161,7 @@ class RobotSide:
         self.nan_step = None
         self.human_steps = ()
         self.discards = ()  # (episode, step) at which the operator discards
+        self.events = {}  # button edges by (episode, step)
         self.same_pictures = False  # in every episode
         self.answered, self.allowed = 0, 10**9  # actions answered, and how many may be by now
         self.seeds, self.evaluations, self.summaries = [], [], []
@@ -204,6 +205,7 @@ class RobotSide:
         action.source = Action.SOURCE_HUMAN if action.step in self.human_steps else Action.SOURCE_POLICY
         if (action.episode, action.step) in self.discards:
             action.event = Action.EVENT_DISCARD
+        action.event = self.events.get((action.episode, action.step), action.event)
         self.observe(action.episode, action.step + 1)
         self.executed.publish(action)
 

@@ -13,7 +13,7 @@ import pytest
 from hilserl_agent.learner_core import LearnerCore
 from hilserl_agent.outbox import Outbox
 from hilserl_agent.policy_file import POLICY_FILE
-from hilserl_msgs.msg import EpisodeSummary
+from hilserl_msgs.msg import Action, EpisodeSummary
 
 DEADLINE_S = 90.0
 
@@ -75,6 +75,23 @@ def test_teleop_stands_still_and_ends_after_its_episodes(robot, start):
 
 
 @pytest.mark.slow
+def test_where_the_person_pays_only_their_word_ends_an_episode(robot, start):
+    """The classifier calls observation 4 of every episode a success; nobody listens to it."""
+    robot.events = {(0, 6): Action.EVENT_SUCCESS, (1, 1): Action.EVENT_FAILURE}
+    code, output = ended(
+        start("actor", "operator.kind=person", "reward.source=human", phase="teleop", episodes=3)
+    )
+    assert code == 0, output
+    wait_for(lambda: len(robot.summaries) == 3)
+    said = [(s.steps, s.outcome, s.termination_reason, s.episode_return) for s in robot.summaries]
+    success, failure = EpisodeSummary.OUTCOME_SUCCESS, EpisodeSummary.OUTCOME_FAILURE
+    assert said == [
+        (7, success, EpisodeSummary.TERMINATION_OPERATOR, 1.0),
+        (2, failure, EpisodeSummary.TERMINATION_OPERATOR, 0.0),
+        (10, failure, EpisodeSummary.TERMINATION_TIMEOUT, 0.0),
+    ]
+
+
 def test_teleop_counts_on_after_a_restart(robot, start):
     for _ in range(2):
         assert ended(start("actor", phase="teleop", episodes=1))[0] == 0
