@@ -30,6 +30,7 @@ class Link:
         self.domain = self._context.get_domain_id()
         self.listener = Listener(self._context)
         self.failure = ""
+        self._closing = False
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.listener)
         self._thread = threading.Thread(target=self._spin, name="dashboard_ros", daemon=True)
@@ -37,6 +38,7 @@ class Link:
 
     def close(self) -> None:
         """Ends thread, node and context."""
+        self._closing = True
         self._context.try_shutdown()
         self._thread.join(timeout=5.0)
         self.listener.destroy_node()
@@ -48,5 +50,7 @@ class Link:
         except ExternalShutdownException:
             pass
         except Exception:
+            if self._closing:
+                return  # a callback under way found its context gone
             self.failure = traceback.format_exc()
             print(self.failure, flush=True)

@@ -18,6 +18,7 @@ from hilserl_msgs.msg import (
     CoachAdvice,
     EpisodeSummary,
     InterventionState,
+    Observation,
     PolicyInsight,
     Reward,
     TrainingStatus,
@@ -33,6 +34,7 @@ ARM = TASK.arms[0].name
 TOPICS = {
     "/" + name: kind
     for name, kind in {
+        topics.OBSERVATION: Observation,
         topics.INTERVENTION_STATE: InterventionState,
         topics.EXECUTED_ACTION: Action,
         topics.REWARD: Reward,
