@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 _CAPTION_HEIGHT = 32
 _HEADING_HEIGHT = 28
+_CAPTION_SIZE = 0.38
 _GAP = 6
 _BLACK = (20, 20, 20)
 # Okabe-Ito vermillion and bluish green (RGB): told apart by colour-blind readers; captions say it too.
@@ -131,10 +132,17 @@ def _strip(row: Row, images: NDArray[np.uint8], frames_per_row: int) -> Picture:
             y = top + _CAPTION_HEIGHT + camera * height
             strip[y : y + height, left : left + width] = images[tile.index, camera]
         for line, text in enumerate(tile.lines):
-            _write(strip, text, left + 2, top + 13 + 14 * line, 0.38, WRONG if tile.wrong else RIGHT)
+            colour = WRONG if tile.wrong else RIGHT
+            _write(strip, text, left + 2, top + 13 + 14 * line, _size_for(text, width), colour)
     if not row.tiles:
         _write(strip, "none", _GAP, _HEADING_HEIGHT + 20, 0.45, _BLACK)
     return strip
+
+
+def _size_for(text: str, width: int) -> float:
+    """Size of letters at which a text stays above its own picture."""
+    (taken, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _CAPTION_SIZE, 1)
+    return _CAPTION_SIZE * min(1.0, width / max(taken, 1))
 
 
 def _write(picture: Picture, text: str, x: int, y: int, size: float, colour: tuple[int, int, int]) -> None:

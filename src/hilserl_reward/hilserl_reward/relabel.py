@@ -34,7 +34,7 @@ from hilserl_reward.labels import (
 from hilserl_reward.model import MODEL_FILE, load_classifier
 from hilserl_reward.options import add_run_options, complete_with_shell, task_of
 from hilserl_reward.sheet_numbers import check_numbers, remember_numbers
-from hilserl_reward.train_classifier import class_names, predict_all
+from hilserl_reward.train_classifier import predict_all
 from hilserl_task import Task, TaskError
 
 SHEET_FILE = Path("classifier") / "labels.png"
@@ -132,7 +132,7 @@ def _choose(which: str, labels: LabelSet, probabilities: NDArray[np.floating] | 
 def _tile(
     place: int, number: int, labels: LabelSet, probabilities: NDArray[np.floating] | None, task: Task
 ) -> Tile:
-    kind, names = int(labels.kinds[number]), class_names(task)
+    kind, names = int(labels.kinds[number]), task.reward.classes or ("no", "yes")
     said, wrong = "", False
     if probabilities is not None:
         p = probabilities[number]
@@ -140,8 +140,8 @@ def _tile(
         said = f"  p={float(p if p.ndim == 0 else p.max()):.2f}"
         wrong = kind not in (judged, UNDECIDED)
     name = "?" if kind == UNDECIDED else names[kind]
-    why = str(labels.why[number])
-    return Tile(place, (f"#{number}{said}", name + ("" if why == COLLECTED else f" ({why})")), wrong)
+    why = str(labels.why[number]).replace("_", " ")
+    return Tile(place, (f"#{number}{said}", name + ("" if why == COLLECTED else f", {why}")), wrong)
 
 
 def _probabilities(run_dir: Path, task: Task, labels: LabelSet) -> NDArray[np.floating] | None:
