@@ -2,9 +2,14 @@
 #pragma once
 
 #include <chrono>
+#include <cmath>
+#include <controller_interface/controller_interface.hpp>
 #include <controller_interface/controller_interface_params.hpp>
 #include <controller_interface/test_utils.hpp>
 #include <hardware_interface/handle.hpp>
+#include <hardware_interface/loaned_command_interface.hpp>
+#include <hardware_interface/loaned_state_interface.hpp>
+#include <limits>
 #include <map>
 #include <memory>
 #include <rclcpp/executors/single_threaded_executor.hpp>
