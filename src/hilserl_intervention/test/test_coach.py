@@ -157,6 +157,13 @@ def test_a_long_takeover_is_asked_to_end_while_it_lasts():
     assert said[-1] == ""
 
 
+def test_where_episodes_are_short_a_takeover_is_long_sooner():
+    training = Training(load_task("ram_insertion", ["episode.max_steps=40"]))
+    training.begin()
+    half = 20
+    assert training.steps("H" * (half + 1)) == [""] * (half - 1) + ["hand_back"] * 2
+
+
 def test_while_people_may_not_help_nobody_is_asked_to():
     training = Training()
     training.coach.may_help = False
