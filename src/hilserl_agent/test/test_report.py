@@ -89,7 +89,7 @@ def test_summary_of_a_whole_run(tmp_path, capsys):
     human = 60 + 3 * 40 + sum(row["intervention_steps"] for row in training)
     assert summary["operator_seconds"] == pytest.approx(human * PERIOD_S)
     assert summary["missing"] == []
-    assert cv2.imread(str(tmp_path / "figures" / "training.png")).shape[0] > 800
+    assert cv2.imread(str(tmp_path / "figures" / "training.png")).shape[1] > 1000
     assert "96.0% of 50 episodes" in capsys.readouterr().out
 
 
