@@ -36,7 +36,7 @@ def play(graph, bag):
     graph.spin_for(GAP_S)
     node.check_alone()
     for entry in bag.messages:
-        node.play(0, [entry])
+        node.play(1, [entry])
         graph.spin_for(0.003)
 
 

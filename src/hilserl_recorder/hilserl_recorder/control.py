@@ -9,6 +9,7 @@ from pathlib import Path
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool
 
 from hilserl_ros import topics
@@ -30,7 +31,7 @@ def set_paused(run_dir: Path | None, paused: bool) -> str:
     """
     if run_dir is not None:
         os.environ["ROS_DOMAIN_ID"] = str(_domain(run_dir))
-    rclpy.init()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C is Python's own
     executor = SingleThreadedExecutor()
     node = rclpy.create_node("demos_control")
     executor.add_node(node)

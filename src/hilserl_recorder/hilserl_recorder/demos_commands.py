@@ -17,6 +17,7 @@ from hilserl_ros.bags import BagError, read_episode
 from hilserl_ros.names import OUTCOMES
 from hilserl_task import available_tasks, load_task
 
+FASTEST = 10.0  # replay: listeners must keep up with 10 Hz pictures
 Commands = Any  # argparse has no public name for it
 Run = Callable[[argparse.Namespace], int]
 
@@ -78,9 +79,7 @@ def _add_replay(commands: Commands) -> None:
         commands, "replay", "publish episodes again, to a recorder or any other listener", _replay
     )
     _add_folder(parser)
-    parser.add_argument(
-        "--rate", type=float, default=1.0, help="1: as recorded, 2: twice as fast, 0: as fast as it goes"
-    )
+    parser.add_argument("--rate", type=_rate, default=1.0, help="1: as recorded, 2: twice as fast (up to 10)")
     parser.add_argument(
         "--wait", type=float, default=10.0, metavar="S", help="for a listener (%(default)s s)"
     )
@@ -143,6 +142,13 @@ def _two_or_more(text: str) -> int:
     if not text.isdigit() or int(text) < 2:
         raise argparse.ArgumentTypeError(f"'{text}' must be a whole number of 2 or more; example: 8")
     return int(text)
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= FASTEST:
+        raise argparse.ArgumentTypeError(f"'{text}' must be above 0 and at most {FASTEST:g}; example: 2")
+    return value
 
 
 def _pair(text: str) -> tuple[str, str]:

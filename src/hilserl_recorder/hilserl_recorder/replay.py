@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +14,15 @@ import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 
 from hilserl_recorder.progress import track
 from hilserl_ros import topics
 from hilserl_ros.bags import Bag, BagError, BagMessage, offered_profile, read_bag
 
 DISCOVERY_S = 1.0  # for publishers and subscribers to find each other
-ACKNOWLEDGED_S = 5.0  # for all listeners to take one message
+ACKNOWLEDGED_S = 10.0  # for all listeners to take the last messages; Fast DDS asks them every 3 s
 
 
 class Replay(Node):
@@ -37,8 +40,9 @@ class Replay(Node):
         super().__init__(name)
         self._bag = bag
         kinds = {entry.topic: type(entry.message) for entry in bag.messages}
+        counts = Counter(entry.topic for entry in bag.messages)
         self._publishers_of = {
-            topic: self.create_publisher(kind, _relative(topic), offered_profile(topic))
+            topic: self.create_publisher(kind, _relative(topic), _whole(topic, counts[topic]))
             for topic, kind in kinds.items()
         }
 
@@ -60,25 +64,25 @@ class Replay(Node):
         """Number of subscribers of every topic."""
         return {topic: one.get_subscription_count() for topic, one in self._publishers_of.items()}
 
+    def wait_until_taken(self) -> None:
+        """Raises BagError where a listener has not taken everything."""
+        for topic, publisher in self._publishers_of.items():
+            if not publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGED_S)):
+                raise BagError(f"replay: a listener of {topic} has not taken all within {ACKNOWLEDGED_S:g} s")
+
     def play(self, rate: float, messages: list[BagMessage] | None = None) -> int:
         """Publishes everything in order; returns how many messages.
 
         Args:
-            rate: 1 is the pace of the recording, 2 twice as fast, 0 as fast as all listeners take it.
-
-        Raises:
-            BagError: a listener does not take a message.
+            rate: 1 is the pace of the recording, 2 twice as fast. Topics have no common order, so much faster
+                than listeners work the end of an episode could reach them before its middle.
         """
         entries = messages if messages is not None else self._bag.messages
         begun_s, first_ns = time.monotonic(), entries[0].stamp_ns
         for entry in track(entries, "playing"):
-            if rate > 0:
-                due_s = begun_s + (entry.stamp_ns - first_ns) * 1e-9 / rate
-                time.sleep(max(0.0, due_s - time.monotonic()))
-            publisher = self._publishers_of[entry.topic]
-            publisher.publish(entry.message)
-            if not publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGED_S)):
-                raise BagError(f"replay: a listener of {entry.topic} takes nothing for {ACKNOWLEDGED_S:g} s")
+            due_s = begun_s + (entry.stamp_ns - first_ns) * 1e-9 / rate
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            self._publishers_of[entry.topic].publish(entry.message)
         return len(entries)
 
 
@@ -101,6 +105,7 @@ def replay(paths: list[Path], rate: float, wait_s: float) -> int:
                 _wait_for_listeners(node, executor, wait_s)
                 node.check_alone()
                 played += node.play(rate)
+                node.wait_until_taken()
             finally:
                 executor.remove_node(node)
                 node.destroy_node()
@@ -122,13 +127,19 @@ def _wait_for_listeners(node: Replay, executor: SingleThreadedExecutor, wait_s: 
 
 @contextmanager
 def _ros() -> Iterator[Any]:
-    rclpy.init()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C is Python's own
     executor = SingleThreadedExecutor()
     try:
         yield executor
     finally:
         executor.shutdown()
         rclpy.try_shutdown()
+
+
+def _whole(topic: str, count: int) -> QoSProfile:
+    """The profile of the topic with room for all of it: nothing is lost to a listener that lags behind."""
+    offered = offered_profile(topic)
+    return QoSProfile(depth=count, reliability=offered.reliability, durability=offered.durability)
 
 
 def _relative(topic: str) -> str:

@@ -29,7 +29,7 @@ from hilserl_recorder.gate import refusal
 from hilserl_recorder.numbering import remove_leftovers
 from hilserl_recorder.recorder_node import RecorderNode
 from hilserl_ros import qos, topics
-from hilserl_ros.bags import EpisodeBagWriter, read_episode, read_episodes
+from hilserl_ros.bags import EpisodeBagWriter, read_bag, read_episode, read_episodes
 from hilserl_ros.testing import RosGraph
 from hilserl_task import load_task
 
@@ -287,6 +287,29 @@ def test_gates(gate, by_button, classifier_agrees, reason):
     said = refusal([Recorded("/reward", 0, judged)], summary, gate)
     assert said.startswith(reason)
     assert bool(said) == bool(reason)
+
+
+def test_a_bag_is_played_to_a_recorder_in_another_process(tmp_path, recorded, recorder_process):
+    with RosGraph():
+        process = recorder_process(target=1, run_dir=str(tmp_path / "again"))
+        played = demos("replay", str(recorded / "episode_0000"), "--rate", "4", "--wait", "40")
+        assert played.returncode == 0, played.stderr
+        count = len(read_bag(recorded / "episode_0000").messages)
+        assert f"1 episodes, {count} messages played" in played.stdout
+        assert process.wait(timeout=20) == 0
+    before, after = (
+        read_episode(recorded / "episode_0000"),
+        read_episode(tmp_path / "again" / "demos" / "episode_0000"),
+    )
+    for field in ("states", "images", "actions", "sources", "rewards", "base_T_tcp"):
+        np.testing.assert_array_equal(getattr(after, field), getattr(before, field))
+
+
+def test_nothing_is_played_to_nobody(recorded):
+    with RosGraph():
+        played = demos("replay", str(recorded), "--wait", "1")
+        assert (played.returncode, "nobody listens to observation" in played.stderr) == (1, True)
+        assert demos("replay", str(recorded), "--rate", "0").returncode == 2
 
 
 def test_a_person_alone_needs_no_classifier(tmp_path):
