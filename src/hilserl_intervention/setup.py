@@ -21,6 +21,8 @@ setup(
         "console_scripts": [
             "coach = hilserl_intervention.coach_node:main",
             "intervention_mux = hilserl_intervention.intervention_mux:main",
+            "reset = hilserl_intervention.reset:main",
+            "teach = hilserl_intervention.teach:main",
         ]
     },
 )

@@ -21,7 +21,7 @@ from hilserl_msgs.srv import BeginEpisode
 from hilserl_ros import qos, topics
 from hilserl_task import Task
 
-RESET_TIMEOUT_S = 60.0  # a robot may have to drive home
+RESET_TIMEOUT_S = 60.0  # without a sign of life: a robot may have to drive home, a person to put things in place
 ANSWER_TIMEOUT_S = 5.0  # anything that only has to be answered
 # Longer than the observation node waits itself: its answer names the topics that are missing.
 BEGIN_TIMEOUT_S = 10.0
@@ -91,7 +91,7 @@ class GraphClient:
         attempt = self._attempt
         self._now("reset: goal not answered", ANSWER_TIMEOUT_S)
         goal = Reset.Goal(episode=episode, seed=seed, evaluation=evaluation)
-        future = self._reset.send_goal_async(goal)
+        future = self._reset.send_goal_async(goal, feedback_callback=lambda _: self._still_resetting(attempt))
         future.add_done_callback(lambda done: self._if_current(attempt, self._goal_answered, done))
 
     def check_start(self) -> None:
@@ -132,6 +132,11 @@ class GraphClient:
         handle.get_result_async().add_done_callback(
             lambda done: self._if_current(attempt, self._reset_done, done)
         )
+
+    def _still_resetting(self, attempt: int) -> None:
+        """Feedback: whoever resets is alive, however long it takes."""
+        if attempt == self._attempt and self._starting.startswith("reset"):
+            self._start_deadline = time.monotonic() + self._start_limit_s
 
     def _reset_done(self, response: Any) -> None:
         result = response.result

@@ -150,7 +150,10 @@ _PHASES: dict[str, Callable[[Task, RunContext], list[NodeSpec]]] = {
 
 def _robot_side(task: Task, context: RunContext, phase: str, operator: bool) -> list[NodeSpec]:
     """Robot or simulation, observation and mux, and who steers: the simulated person, or devices."""
-    specs = [_node(context, "hilserl_sim", "sim")] if task.scene is not None else _cameras(task, context)
+    if task.scene is not None:
+        specs = [_node(context, "hilserl_sim", "sim")]
+    else:
+        specs = [*_cameras(task, context), _node(context, "hilserl_intervention", "reset")]
     specs += [
         _node(context, "hilserl_observation", "observation"),
         _node(context, "hilserl_intervention", "intervention_mux", operator_enabled=operator),

@@ -155,6 +155,16 @@ def test_cameras_of_ours_are_started_and_others_are_not():
         assert not [spec for spec in specs_of("train", *others) if spec.package == "hilserl_cameras"]
 
 
+def test_a_robot_has_a_reset_and_a_simulation_its_own():
+    robot = names(specs_of("train", *PERSON))
+    assert "reset" in robot
+    assert "sim" not in robot
+    assert "reset" not in names(specs_of("train"))
+    assert {"realsense", "hidraw", "reset"} <= set(
+        names(graph_specs(load_task("ram_insertion_fr3"), "demos", CONTEXT))
+    )
+
+
 def test_labels_are_collected_without_a_reward():
     actor = next(spec for spec in specs_of("labels") if spec.name == "actor")
     assert actor.parameters["use_reward"] is False

@@ -27,6 +27,11 @@ def make_scene(task: Task) -> Scene:
     if task.scene.name not in SCENES:
         known = ", ".join(sorted(SCENES))
         raise TaskError(f"scene.name: '{task.scene.name}' is unknown; known scenes: {known}")
+    for arm in task.arms:
+        if arm.robot != "panda":
+            raise TaskError(
+                f"arm '{arm.name}': robot: '{arm.robot}' cannot be simulated; scenes have robot: panda"
+            )
     scene = SCENES[task.scene.name](task)
     for camera in task.cameras:
         if camera.name not in scene.cameras:

@@ -195,6 +195,7 @@ def test_every_scene_runs(name, task):
     ("override", "message"),
     [
         ("scene.name=rma_insertion", "known scenes: .*ram_insertion"),
+        ("arms.0.robot=ur5e", "'ur5e' cannot be simulated"),
         ("cameras.0.name=side_1", "'side_1' does not exist.*wrist_1"),
         ("scene.parameters.clearance_m=0.01", r"clearance_m: 0\.01 must be within.*example"),
         ("scene.parameters.clearence_m=0.001", "unknown; known: .*clearance_m"),

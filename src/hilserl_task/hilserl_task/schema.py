@@ -18,12 +18,12 @@ from hilserl_task.demonstration_spec import DemonstrationSpec
 from hilserl_task.device_spec import check_devices
 from hilserl_task.learner_spec import LEARNER_ONLY, LearnerSpec
 from hilserl_task.operator_spec import OperatorSpec
+from hilserl_task.reset_spec import ResetSpec
 from hilserl_task.reward_spec import RewardSpec
 from hilserl_task.section import (
     Fraction,
     Name,
     NonNegative,
-    NonNegative3,
     Positive,
     Positive3,
     Section,
@@ -114,7 +114,7 @@ class ArmSpec(Section):
     """One arm. Its topics live in the namespace `name`."""
 
     name: Name = "arm"
-    robot: Literal["panda"] = "panda"
+    robot: Name = Field("panda", description="simulated: panda; on a robot its file in config/robots")
     base_frame: str = "panda_link0"
     action: ActionSpec = ActionSpec()
     gripper: GripperSpec = GripperSpec()
@@ -132,17 +132,6 @@ class EpisodeSpec(Section):
     """Length of an episode."""
 
     max_steps: int = Field(100, ge=1, le=2000)
-
-
-class ResetSpec(Section):
-    """Start pose relative to the taught target and its randomization (uniform, half ranges)."""
-
-    offset_m: Vector3 = Field(
-        (0.0, 0.0, 0.05), description="start above the inserted pose, board axes (z up)"
-    )
-    translation_range_m: NonNegative3 = (0.02, 0.02, 0.0)
-    yaw_range_rad: NonNegative = 0.105
-    grasp_range_m: NonNegative = Field(0.005, description="object in the gripper, along its length")
 
 
 class EvaluationSpec(Section):
@@ -210,6 +199,9 @@ class Task(Section):
             if name not in cameras:
                 raise ValueError(f"reward.cameras: '{name}' is not one of the cameras {cameras}")
         _require_unique("reward.cameras", list(self.reward.cameras))
+        for name in self.reset.taught_poses:
+            if name not in arms:
+                raise ValueError(f"reset.taught_poses: '{name}' is not one of the arms {arms}")
         self._check_clocks()
         if self.pacing == "lockstep" and self.scene is None:
             raise ValueError("pacing: lockstep needs a simulated scene; use pacing: realtime on a robot")

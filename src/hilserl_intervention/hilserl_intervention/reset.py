@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Brings a robot to the start of an episode. The simulation resets itself and does not need this node.
+
+ros2 run hilserl_intervention reset --ros-args -p task:=my_task
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+import numpy as np
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.task import Future
+from sensor_msgs.msg import Joy
+
+from hilserl_intervention.buttons import SUCCESS_BUTTON
+from hilserl_intervention.reset_motion import ArmReset, ResetFailed
+from hilserl_intervention.reset_path import draw_start, taught_matrix
+from hilserl_msgs.action import Reset
+from hilserl_msgs.msg import CartesianControllerState, CartesianTarget
+from hilserl_ros import codec, qos, topics
+from hilserl_ros.node import ERROR, OK, WARN, HilserlNode, run
+from hilserl_task import TaskError
+
+RATE_HZ = 50.0
+SAID_EVERY_S = 1.0
+FIRST_WORD_S = 2.0  # for a controller to be heard of
+WAITING = "put everything in place, then press the success button"
+
+
+class ResetNode(HilserlNode):
+    """Action `reset`: retreat, above the drawn start pose, down to it; or a person does it and says so.
+
+    One reset at a time. Between the episodes the mux sends no targets, so this node has the arms to itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("reset")
+        if self.task.scene is not None:
+            raise TaskError("scene: a simulated task resets itself; the reset node is for robots")
+        self._scripted = self.task.reset.kind == "scripted"
+        self._arms = {arm.name: ArmReset(arm, self.task.reset) for arm in self.task.arms}
+        self._require_taught_poses()
+        self._running: tuple[Any, Future] | None = None
+        self._phase, self._said_at, self._began_at = "", 0.0, 0.0
+        self._pressed = self._press_seen = False
+        self._targets = {
+            arm.name: self.create_publisher(
+                CartesianTarget, topics.controller_target(arm.name), qos.CONTROLLER_TARGET
+            )
+            for arm in self.task.arms
+        }
+        self._subscribe()
+        self.create_timer(1.0 / RATE_HZ, self._tick)
+        self._server = ActionServer(
+            self,
+            Reset,
+            topics.RESET,
+            self._execute,
+            goal_callback=lambda _: GoalResponse.REJECT if self._running else GoalResponse.ACCEPT,
+            cancel_callback=lambda _: CancelResponse.ACCEPT,
+        )
+
+    def _require_taught_poses(self) -> None:
+        missing = [name for name in self._arms if name not in self.task.reset.taught_poses]
+        if self._scripted and missing:
+            raise TaskError(
+                f"reset.taught_poses: none for arm '{missing[0]}'; bring it to the pose in which the task is "
+                f"done and run: teach --task {self.task.name} --arm {missing[0]} (or reset.kind: human)"
+            )
+
+    def _subscribe(self) -> None:
+        for name in self._arms:
+            self.create_subscription(
+                CartesianControllerState,
+                topics.controller_state(name),
+                partial(self._on_state, name),
+                qos.sensor("realtime"),
+            )
+        devices = {None, *(device.arm for device in self.task.operator.devices)}
+        for arm in devices:
+            self.create_subscription(Joy, topics.joy(arm), self._on_joy, qos.TELEOP)
+
+    # -- input ----------------------------------------------------------------------------------------
+
+    def _on_state(self, name: str, message: CartesianControllerState) -> None:
+        try:
+            self._arms[name].measured(codec.matrix_from_pose(message.pose), time.monotonic())
+        except ValueError as error:
+            self.diagnose(WARN, f"state of arm '{name}' unusable", reason=error)
+
+    def _on_joy(self, message: Joy) -> None:
+        """Edges count: a button still held from the end of the episode confirms nothing."""
+        pressed = len(message.buttons) > SUCCESS_BUTTON and bool(message.buttons[SUCCESS_BUTTON])
+        self._press_seen |= pressed and not self._pressed
+        self._pressed = pressed
+
+    # -- the action -----------------------------------------------------------------------------------
+
+    async def _execute(self, handle: Any) -> Reset.Result:
+        """Runs until the tick says it is done."""
+        done: Future = Future()
+        self._phase = "planning" if self._scripted else "person"
+        self._running, self._press_seen, self._said_at = (handle, done), False, 0.0
+        self._began_at = time.monotonic()
+        reason = await done
+        self._running = None
+        if reason:
+            return self._failed(handle, reason)
+        handle.succeed()
+        self.diagnose(OK, "reset done", episode=handle.request.episode)
+        return Reset.Result(success=True, stamp=self.get_clock().now().to_msg())
+
+    def _plan(self, seed: int) -> None:
+        """As soon as all controllers speak; a node that has just started has not heard them yet."""
+        rng, now = np.random.default_rng(seed), time.monotonic()
+        silent = [name for name, arm in self._arms.items() if not arm.speaks(now)]
+        if silent and now - self._began_at < FIRST_WORD_S:
+            return
+        for name, arm in self._arms.items():
+            taught = taught_matrix(self.task.reset.taught_poses[name])
+            arm.plan(draw_start(taught, self.task.reset, rng), now)
+        self._phase = "moving"
+
+    def _failed(self, handle: Any, reason: str) -> Reset.Result:
+        self.diagnose(ERROR, "reset failed", reason=reason)
+        if handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
+        return Reset.Result(success=False, message=reason, stamp=self.get_clock().now().to_msg())
+
+    # -- the motion -----------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        if self._running is None:
+            return
+        handle, done = self._running
+        if handle.is_cancel_requested:
+            done.set_result("cancelled")
+            return
+        self._say(handle)
+        try:
+            self._go_on(int(handle.request.seed))
+        except ResetFailed as failure:
+            done.set_result(str(failure))
+            return
+        if self._phase == "done":
+            done.set_result("")
+
+    def _go_on(self, seed: int) -> None:
+        """planning, moving, person, done; by a person alone: person, done."""
+        if self._phase == "planning":
+            self._plan(seed)
+        elif self._phase == "moving":
+            self._move()
+        elif self._phase == "person" and self._press_seen:
+            self._phase = "done"
+
+    def _move(self) -> None:
+        """Targets of this moment; the controllers' own limits hold in addition."""
+        now = time.monotonic()
+        for name, arm in self._arms.items():
+            message = CartesianTarget(
+                header=codec.header(self.get_clock().now().nanoseconds, arm.spec.base_frame),
+                mode=CartesianTarget.MODE_POSE,
+                pose=codec.pose_from_matrix(arm.target(now)),
+            )
+            self._targets[name].publish(message)
+        if all(arm.arrived(now) for arm in self._arms.values()):
+            self._phase, self._press_seen = ("person" if self.task.reset.confirm else "done"), False
+
+    def _say(self, handle: Any) -> None:
+        """Once a second: the actor waits as long as it hears of us, and a person reads what to do."""
+        now = time.monotonic()
+        if now - self._said_at < SAID_EVERY_S:
+            return
+        self._said_at = now
+        progress = min((arm.progress(now) for arm in self._arms.values()), default=0.0)
+        text = WAITING if self._phase == "person" else "moving to the start pose"
+        handle.publish_feedback(Reset.Feedback(progress=float(progress), phase=text))
+        if self._phase == "person":
+            self.diagnose(WARN, f"reset waits for the person: {WAITING}")
+
+
+def main() -> None:
+    """Entry point of the executable `reset`."""
+    run(ResetNode)
+
+
+if __name__ == "__main__":
+    main()
