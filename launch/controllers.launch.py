@@ -20,7 +20,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 ARGUMENTS = (
     ("robot", "", "name in config/robots, or path of a file like those"),
     ("namespace", "arm", "of the arm: its topics are <namespace>/cartesian_controller/..."),
-    ("description", "", "URDF or xacro file with its arguments (default: robot_state_publisher runs already)"),
+    ("description", "", "URDF or xacro file and its arguments (default: robot_state_publisher runs)"),
     ("simulation", "false", "true: the ros2_control node of mujoco_ros2_control, which holds the simulation"),
     ("start_node", "true", "false: the robot's own launch file runs ros2_control_node with this robot file"),
 )

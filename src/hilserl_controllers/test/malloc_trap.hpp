@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdlib>  // what is defined below must be declared as glibc does
 
 namespace hilserl_controllers::testing {
 inline thread_local bool trap_armed = false;
@@ -19,27 +20,27 @@ void* __libc_calloc(std::size_t count, std::size_t size);
 void* __libc_realloc(void* block, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
 
-void* malloc(std::size_t size) {
+void* malloc(std::size_t size) noexcept {
   hilserl_controllers::testing::count_allocation();
   return __libc_malloc(size);
 }
-void* calloc(std::size_t number, std::size_t size) {
+void* calloc(std::size_t number, std::size_t size) noexcept {
   hilserl_controllers::testing::count_allocation();
   return __libc_calloc(number, size);
 }
-void* realloc(void* block, std::size_t size) {
+void* realloc(void* block, std::size_t size) noexcept {
   hilserl_controllers::testing::count_allocation();
   return __libc_realloc(block, size);
 }
-void* memalign(std::size_t alignment, std::size_t size) {
+void* memalign(std::size_t alignment, std::size_t size) noexcept {
   hilserl_controllers::testing::count_allocation();
   return __libc_memalign(alignment, size);
 }
-void* aligned_alloc(std::size_t alignment, std::size_t size) {
+void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
   hilserl_controllers::testing::count_allocation();
   return __libc_memalign(alignment, size);
 }
-int posix_memalign(void** block, std::size_t alignment, std::size_t size) {
+int posix_memalign(void** block, std::size_t alignment, std::size_t size) noexcept {
   hilserl_controllers::testing::count_allocation();
   *block = __libc_memalign(alignment, size);
   return *block ? 0 : 12;
