@@ -21,7 +21,8 @@ from hilserl_msgs.srv import BeginEpisode
 from hilserl_ros import qos, topics
 from hilserl_task import Task
 
-RESET_TIMEOUT_S = 60.0  # without a sign of life: a robot may have to drive home, a person to put things in place
+# Without a sign of life: a robot may have to drive home, a person to put things in place.
+RESET_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 5.0  # anything that only has to be answered
 # Longer than the observation node waits itself: its answer names the topics that are missing.
 BEGIN_TIMEOUT_S = 10.0

@@ -7,7 +7,6 @@ from importlib.util import find_spec
 
 from hilserl_task import TaskError
 
-
 if find_spec("python_qt_binding") is not None:
     from python_qt_binding import QtCore, QtGui, QtWidgets
 elif find_spec("PySide6") is not None:

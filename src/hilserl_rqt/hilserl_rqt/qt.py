@@ -23,7 +23,7 @@ else:
         "PySide6 (pip install PySide6_Essentials)"
     )
 
-import pyqtgraph  # noqa: E402  after the binding
+import pyqtgraph  # after the binding
 
 Qt = QtCore.Qt
 

@@ -53,8 +53,8 @@ def _replace(path: Path, text: str, wanted: Callable[[Task], bool], by_hand: str
             os.fsync(file.fileno())
         if not wanted(load_task(name)):
             raise TaskError(
-                f"task file {path}: cannot be changed there without changing more (anchors?); nothing was changed; "
-                f"write it by hand: {by_hand}"
+                f"task file {path}: cannot be changed there without changing more (anchors?); "
+                f"nothing was changed; write it by hand: {by_hand}"
             )
         new.chmod(path.stat().st_mode & 0o777)
         new.replace(path)
