@@ -81,7 +81,7 @@ class Desk:
                 self.node.destroy_service(service)
 
     def _switch(self, request, response):
-        self.switched.append((request.data, len(self.robot.summaries)))
+        self.switched.append((request.data, len(self.robot.seeds)))
         response.success = True
         return response
 

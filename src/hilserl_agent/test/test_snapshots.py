@@ -25,6 +25,7 @@ def test_snapshots_are_few_and_evenly_spread(tmp_path, last):
     gaps = np.diff(found)
     assert gaps.max() <= 2 * gaps.min()
     assert found[-1] > last - 2 * gaps.max()
+    assert found[0] <= 2 * gaps.max(), "the beginning stays"
 
 
 def test_a_training_that_goes_on_from_an_older_checkpoint_forgets_what_was_beyond(tmp_path):

@@ -56,6 +56,13 @@ def test_paired_comparison_known_values():
     assert compare_paired(*trials(1, 7, 1, 12)).interval == pytest.approx((-0.507, -0.0256), abs=1e-3)
 
 
+def test_correlated_trials_make_the_interval_narrow():
+    # Many trials and both outcomes common: the textbook interval is good there, and knows the correlation.
+    found = compare_paired(*trials(59, 6, 16, 80))
+    half = 1.96 * np.sqrt(22 - 10**2 / 161) / 161
+    assert found.interval == pytest.approx((10 / 161 - half, 10 / 161 + half), abs=2e-3)
+
+
 def test_two_perfect_policies_differ_by_little_not_by_nothing():
     found = compare_paired([True] * 100, [True] * 100)
     assert (found.difference, found.p_value) == (0.0, 1.0)
