@@ -214,6 +214,10 @@ def _import(options: argparse.Namespace) -> int:
     from hilserl_recorder.lerobot_import import import_dataset
     from hilserl_recorder.pickle_import import import_pickle
 
+    if not options.source.exists():
+        raise BagError(
+            f"import: {options.source} does not exist; example: demos import demo_data/ram.pkl ..."
+        )
     read = import_dataset if options.source.is_dir() else import_pickle
     made = read(options.source, options.out, load_task(options.task), dict(options.camera))
     print(f"{options.out}: {len(made)} episodes, {made[0].name} to {made[-1].name}")

@@ -208,3 +208,9 @@ def test_what_is_no_demonstration_is_named(tmp_path, run_demos, change, text):
     assert code == 1
     assert text in error
     assert not (tmp_path / "bags").exists()
+
+
+def test_a_source_that_is_not_there(tmp_path, run_demos):
+    arguments = ("--out", tmp_path / "bags", "--task", "ram_insertion")
+    code, _, error = run_demos("import", tmp_path / "nowhere", *arguments)
+    assert (code, "nowhere does not exist" in error) == (1, True)
