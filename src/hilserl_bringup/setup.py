@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Also installs the top-level config/ and launch/ folders, which are linked into this package."""
+"""Also installs the top-level config/ and launch/ folders of the repository."""
 
+import os
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 package_name = "hilserl_bringup"
+here = Path(__file__).resolve().parent  # colcon may run a link to this file in its build folder
+repository = here.parents[1]
 
 
 def tree(folder: str, pattern: str) -> list[tuple[str, list[str]]]:
     """Every file of `folder` that matches, with the share folder it goes to."""
-    files = sorted(path for path in Path(folder).rglob(pattern) if path.is_file())
-    return [(f"share/{package_name}/{path.parent}", [str(path)]) for path in files]
+    files = sorted(path for path in (repository / folder).rglob(pattern) if path.is_file())
+    return [
+        (f"share/{package_name}/{path.parent.relative_to(repository)}", [os.path.relpath(path, here)])
+        for path in files
+    ]
 
 
 setup(
@@ -21,7 +27,7 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/" + package_name]),
         ("share/" + package_name, ["package.xml"]),
-        *tree("config", "*.yaml"),
+        *tree("config", "*"),
         *tree("launch", "*.launch.py"),
     ],
     install_requires=["setuptools"],
