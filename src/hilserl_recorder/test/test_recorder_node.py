@@ -312,6 +312,17 @@ def test_nothing_is_played_to_nobody(recorded):
         assert demos("replay", str(recorded), "--rate", "0").returncode == 2
 
 
+def test_ctrl_c_ends_a_command(recorded):
+    with RosGraph() as graph:
+        line = [sys.executable, "-m", "hilserl_recorder.demos", "replay", str(recorded), "--wait", "60"]
+        waiting = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+        peer = graph.peer()
+        graph.spin_until(lambda: "replay" in peer.get_node_names(), 40, "the command")
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(timeout=20) == 130
+        assert waiting.stderr.read() == "demos: stopped; no half bag was left\n"
+
+
 def test_a_person_alone_needs_no_classifier(tmp_path):
     with RosGraph(
         task="ram_insertion", run_dir=str(tmp_path), target=1, overrides=["demonstrations.gate=person"]

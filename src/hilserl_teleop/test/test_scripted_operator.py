@@ -186,3 +186,14 @@ def test_a_pose_that_is_not_finite_is_refused():
     plant = Plant(np.random.default_rng(0))
     with pytest.raises(ValueError, match="finite"):
         make("demos").act(np.full((4, 4), np.nan), plant.base_T_goal, 0.0, False, 10)
+
+
+@pytest.mark.parametrize(("phase", "pressed"), [("demos", True), ("train", False)])
+def test_who_has_to_say_success_presses_the_button_once_it_is_done(phase, pressed):
+    operator = ScriptedOperator(
+        TASK_SPEC, ActionSpec(), phase, PERIOD_S, np.random.default_rng(0), says_success=True
+    )
+    goal = np.eye(4)
+    before = operator.act(goal, goal, insertion_depth=0.0, success=False, step=5)
+    after = operator.act(goal, goal, insertion_depth=1.0, success=True, step=6)
+    assert (before.success_button, after.success_button) == (False, pressed)
