@@ -52,9 +52,9 @@ class FrankaArm:
 
     def recover(self) -> None:
         """From a reflex, or any other error of the robot, to controllers that run."""
-        self._deactivate_controllers()
         self._clear_error()
         self._activate_hardware()
+        self._deactivate_controllers()
         self._set_collision_behavior()
         self._activate_controllers()
 
@@ -107,9 +107,10 @@ class FrankaArm:
             )
 
     def _deactivate_controllers(self) -> None:
-        """The manager does so after an error of the hardware, not after a change of its state.
+        """The manager does so after an error of the hardware, not after a change of its state by a service.
 
-        A controller that was never deactivated would go on with the reference it had.
+        A controller that was never deactivated would go on with the reference it had. The manager switches
+        controllers only while the hardware is active.
         """
         self._switch(deactivate=self._controllers_that_are("active"))
 

@@ -95,7 +95,8 @@ class Robot(Node):
     def _switch(self, request, response):
         if "cartesian_controller" in request.deactivate_controllers:
             self.steps.append("deactivate")
-            self.controller = "inactive"
+            response.ok = self.state == State.PRIMARY_STATE_ACTIVE
+            self.controller = "inactive" if response.ok else self.controller
             return response
         self.steps.append("controllers")
         response.ok = self.state == State.PRIMARY_STATE_ACTIVE
@@ -173,12 +174,12 @@ def test_after_an_error_everything_comes_back_in_order_as_often_as_allowed(arm):
 
 
 @needs_messages
-def test_controller_that_was_left_active_is_taken_down_first(arm):
+def test_controller_that_was_left_active_starts_anew(arm):
     graph, robot, _ = arm()
     graph.spin_until(lambda: robot.controller == "active", 30.0, what="an active controller")
     robot.stop(controller="active")
     graph.spin_until(lambda: "controllers" in robot.steps, 30.0, what="the controller again")
-    assert robot.steps == ["deactivate", "clear", "hardware", "thresholds", "controllers"]
+    assert robot.steps == ["clear", "hardware", "deactivate", "thresholds", "controllers"]
 
 
 @needs_messages
