@@ -64,3 +64,16 @@ def test_the_same_name_with_another_type_is_no_graph():
 
 def test_a_learner_alone_is_shown_too():
     assert list(graphs([("/learner/status", [STATUS])])) == ["/"]
+
+
+def test_the_nearest_learner_above_is_taken_among_several():
+    found = graphs(
+        [
+            ("/a/observation", [OBSERVATION]),
+            ("/a/learner/status", [STATUS]),
+            ("/site/b/observation", [OBSERVATION]),
+            ("/site/learner/status", [STATUS]),
+            ("/learner/status", [STATUS]),
+        ]
+    )
+    assert {name: graph.learner for name, graph in found.items()} == {"/a": "/a", "/site/b": "/site"}
