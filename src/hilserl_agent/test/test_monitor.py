@@ -15,6 +15,7 @@ import pytest
 import rclpy
 
 from hilserl_agent.metrics import append_row
+from hilserl_agent.seeds import reset_seed
 from hilserl_msgs.msg import (
     Action,
     EpisodeSummary,
@@ -88,9 +89,15 @@ def start(kit, tmp_path):
     """Starts a monitor on tmp_path; whatever still runs at the end is killed."""
     processes = []
 
-    def start(phase, stdout=subprocess.PIPE):
+    def start(phase, stdout=subprocess.PIPE, **more):
         overrides = json.dumps(["observation.image_size=32"])
-        parameters = {"task": kit.task_file, "run_dir": tmp_path, "phase": phase, "overrides": overrides}
+        parameters = {
+            "task": kit.task_file,
+            "run_dir": tmp_path,
+            "phase": phase,
+            "overrides": overrides,
+            **more,
+        }
         arguments = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
         process = subprocess.Popen(
             [sys.executable, "-m", "hilserl_agent.monitor", "--ros-args", *arguments],
@@ -194,6 +201,42 @@ def test_evaluation_knows_the_truth_of_each_last_step_and_draws_it(peer, start, 
         assert strip.shape[1] > 4 * 32
         video = cv2.VideoCapture(str(tmp_path / "figures" / f"evaluation_{episode:04d}.mp4"))
         assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 4
+
+
+def test_trials_are_kept_apart_with_seed_and_start_and_a_discarded_one_is_repeated(peer, start, tmp_path):
+    results = tmp_path / "results"
+    monitor = start("evaluate", results=results, first_trial=5, pictured=6)
+    peer.wait_connected(peer.episodes, peer.truths, peer.observations)
+    for episode in range(3):
+        for step in range(2):
+            stamp_ns = 10**9 * (10 * episode + step + 1)
+            peer.know(episode, stamp_ns, success=True)
+            peer.see(episode, step, stamp_ns)
+        peer.summarize(episode, steps=1, discarded=episode == 0)
+    written = results / "trials.jsonl"
+    peer.wait(lambda: written.exists() and len(written.read_text().splitlines()) == 3, "rows of the trials")
+    stop(monitor)
+    trials = [json.loads(line) for line in written.read_text().splitlines()]
+    assert [(row["trial"], row["discarded"]) for row in trials] == [(5, True), (5, False), (6, False)]
+    assert [row["seed"] for row in trials] == [reset_seed(0, "evaluate", trial) for trial in (5, 5, 6)]
+    assert all(len(row["base_T_start"]["arm"]) == len(row["base_T_goal"]) == 7 for row in trials)
+    assert not (tmp_path / "metrics").exists()
+    assert [path.name for path in sorted((results / "videos").iterdir())] == [
+        "trial_0005.mp4",
+        "trial_0005.png",
+    ]
+
+
+def test_an_evaluation_within_training_is_no_training(peer, start, tmp_path):
+    monitor = start("train")
+    peer.wait_connected(peer.episodes)
+    peer.summarize(0, phase="train")
+    peer.summarize(1, phase="evaluate")
+    peer.wait(lambda: rows(tmp_path, "evaluations_in_training"), "row of the evaluation")
+    output = stop(monitor)
+    assert [row["episode"] for row in rows(tmp_path, "episodes")] == [0]
+    assert [row["phase"] for row in rows(tmp_path, "evaluations_in_training")] == ["evaluate"]
+    assert "episodes 1;" in output
 
 
 def test_a_terminal_gets_a_table_that_is_redrawn(peer, start):
