@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user finds outside of the repository: tasks, robots and launch files, and every program by its name."""
+"""What a user finds outside of the repository: tasks, robots and launch files, every program by name."""
 
 import os
 import subprocess
