@@ -174,10 +174,11 @@ def _draw(path: Path, gated: list[Judged], ungated: list[Judged]) -> None:
 
 
 def _print(report: dict[str, Any], run_dir: Path) -> None:
-    table = Table(title=f"Classifier {report['model_id']}, whole episodes", title_justify="left")
-    for column in ("", "episodes", "paid for nothing", "rate", "95 % interval", "missed"):
-        table.add_column(column)
-    for key, name in (("with_gate", f"gate {report['gate']}"), ("without_gate", "no gate")):
+    title = f"Classifier {report['model_id']}, whole episodes; gate: {report['gate']}"
+    table = Table(title=title, title_justify="left")
+    for column in ("", "episodes", "for nothing", "rate", "95 % interval", "missed"):
+        table.add_column(column, no_wrap=True)
+    for key, name in (("with_gate", "gate"), ("without_gate", "no gate")):
         part = report[key]
         low, high = part["false_positive_interval_95"]
         table.add_row(
