@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rclpy.serialization import serialize_message
 
 from hilserl_agent.demonstrations import load_demonstrations
 from hilserl_agent.episode_book import EpisodeBook, Event, Executed, Rules
@@ -49,6 +48,10 @@ def stored(run_dir, task, episodes):
     return buffer
 
 
+def in_order(messages):
+    return sorted(((m.topic, m.stamp_ns, m.message) for m in messages), key=lambda entry: entry[:2])
+
+
 def test_the_recorder_and_the_learner_take_in_the_same_again(tmp_path):
     original = tmp_path / "original"
     for bag in BAGS:
@@ -63,9 +66,8 @@ def test_the_recorder_and_the_learner_take_in_the_same_again(tmp_path):
     again = sorted((tmp_path / "again" / "demos").iterdir())
     for first, second in zip(BAGS, again, strict=True):
         played, recorded = read_bag(first).messages, read_bag(second).messages
-        assert sorted((m.topic, m.stamp_ns, serialize_message(m.message)) for m in played) == sorted(
-            (m.topic, m.stamp_ns, serialize_message(m.message)) for m in recorded
-        )
+        # Field by field: the padding between fields of serialized messages is whatever was in memory.
+        assert in_order(played) == in_order(recorded)
     task = load_task("ram_insertion")
     episodes = [read_episode(bag) for bag in BAGS]
     one, two = (stored(run_dir, task, episodes) for run_dir in (original, tmp_path / "again"))
