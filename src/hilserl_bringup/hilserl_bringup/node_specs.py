@@ -160,9 +160,14 @@ def _robot_side(task: Task, context: RunContext, phase: str, operator: bool) -> 
     ]
     if operator and task.operator.kind == "scripted":
         specs.append(_node(context, "hilserl_teleop", "scripted_operator", phase=phase))
-    elif operator or task.reward.source == "human":  # whose button pays, also in an evaluation
+    elif operator or _needs_buttons(task):
         specs += _devices(task, context)
     return specs
+
+
+def _needs_buttons(task: Task) -> bool:
+    """Also in an evaluation: the person pays, or says when a robot is reset."""
+    return task.reward.source == "human" or (task.scene is None and task.reset.waits_for_person)
 
 
 def _cameras(task: Task, context: RunContext) -> list[NodeSpec]:

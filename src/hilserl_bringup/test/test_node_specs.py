@@ -108,6 +108,13 @@ def test_one_device_for_all_arms_has_the_name_of_its_driver():
     assert "gamepad" in names(specs_of("demos", *PERSON, "operator.devices=[{driver: gamepad}]"))
 
 
+@pytest.mark.parametrize("reset", ["reset.confirm=true", "reset.kind=human"])
+def test_a_reset_that_waits_for_the_person_has_a_button_in_every_phase(reset):
+    device = 'operator.devices=[{"driver": "hidraw"}]'
+    assert "hidraw" in names(specs_of("evaluate", *PERSON, device, reset))
+    assert "hidraw" not in names(specs_of("evaluate", *PERSON, device))
+
+
 def test_external_devices_and_those_of_a_scripted_person_are_not_started():
     external = "operator.devices=[{driver: external}]"
     assert not [s for s in specs_of("demos", *PERSON, external) if s.package == "hilserl_teleop"]

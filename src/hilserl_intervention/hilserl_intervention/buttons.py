@@ -35,10 +35,15 @@ class Buttons:
         self.toggle = False
         self._levels: tuple[bool, ...] = ()
         self._pending: set[Event] = set()
+        self._held_over = False  # success has not been let go of since `forget`
 
     @property
     def success_pressed(self) -> bool:
-        """Level of the success button."""
+        """Level of the success button; not the end of a press that was meant for something before."""
+        return self._success_level and not self._held_over
+
+    @property
+    def _success_level(self) -> bool:
         return len(self._levels) > SUCCESS_BUTTON and self._levels[SUCCESS_BUTTON]
 
     def update(self, levels: Sequence[int]) -> None:
@@ -49,6 +54,7 @@ class Buttons:
             if pressed and not was_pressed:
                 self._edge(index)
         self._levels = now
+        self._held_over &= self._success_level
 
     def _edge(self, index: int) -> None:
         if index < len(BUTTON_EVENTS):
@@ -62,7 +68,7 @@ class Buttons:
 
     def release(self) -> None:
         """The device fell silent: no button counts as held."""
-        self._levels = ()
+        self._levels, self._held_over = (), False
 
     def take_event(self) -> Event:
         """The event of this step. Of several, the gravest wins: discard, then failure, then success."""
@@ -71,6 +77,7 @@ class Buttons:
         return event
 
     def forget(self) -> None:
-        """Drops what was pressed and not yet taken."""
+        """Drops what was pressed and not yet taken, and the rest of a press that is still held."""
         self._pending.clear()
         self.toggle = False
+        self._held_over = self._success_level

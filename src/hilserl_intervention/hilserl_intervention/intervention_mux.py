@@ -130,7 +130,8 @@ class InterventionMux(HilserlNode):
         self._decide()
 
     def _on_policy_action(self, message: Action) -> None:
-        self._last_wish_ns = self._clock_ns()
+        # One that comes after the end of its episode is no policy that could fall silent.
+        self._last_wish_ns = self._clock_ns() if self._mux.running else 0
         values = tuple(float(value) for value in message.values)
         stamp_ns = codec.ns_from_stamp(message.header.stamp)
         self._mux.wish(Wish(message.episode, message.step, values, message.policy_version, stamp_ns))

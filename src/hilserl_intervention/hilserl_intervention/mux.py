@@ -5,8 +5,9 @@ A decision needs the observation it is about and the policy's wish for exactly t
 person who answers every observation (scripted, lockstep) also the stick and buttons of that observation.
 They may arrive in any order; the decision is the same.
 
-In realtime the world does not wait. A wish that comes after the next observation is answered by standing
-still, so that every policy action has its answer; and nothing moves from a pose that is no longer true.
+In realtime the world does not wait. A wish that comes after the next observation, or after the end of its
+episode, is answered by standing still, so that every policy action has its answer; and nothing moves from a
+pose that is no longer true.
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ class _Arm:
         """Deflection (6,) of the first device that is out of its dead-band."""
         deflected = (device.stick for device in self.devices if device.stick.any())
         return next(deflected, np.zeros(TWIST_VALUES))
+
+    @property
+    def position(self) -> float | None:
+        """Commanded by a learned gripper; None: nothing is commanded yet."""
+        return None if self.gripper is None or self.gripper.assumed else self.gripper.position
 
 
 class Mux:
@@ -90,9 +96,9 @@ class Mux:
 
     @property
     def gripper_positions(self) -> tuple[float | None, ...]:
-        """Commanded position of every arm's gripper, 0 closed .. 1 open; None: not known yet."""
+        """Commanded position of every arm's gripper, 0 closed .. 1 open; None: nothing is commanded yet."""
         return tuple(
-            arm.gripper.position if arm.gripper else None if spec.gripper.learned else spec.gripper.position
+            arm.position if spec.gripper.learned else spec.gripper.position
             for arm, spec in zip(self._arms, self._task.arms, strict=True)
         )
 
@@ -125,7 +131,8 @@ class Mux:
         """Forgets what belongs to the episode before; grippers are as an episode starts with them.
 
         A mux that is started in the middle of an episode takes the grippers as they are, or it would open a
-        hand that holds something.
+        hand that holds something. In realtime it commands nothing either before somebody asks for it: fingers
+        that hold a wide object look open.
         """
         self._past.clear()
         self._decided = self._ended = None
@@ -139,7 +146,7 @@ class Mux:
             if spec.gripper.learned:
                 arm.gripper = GripperState.at_start(spec.gripper)
                 if observed.step > 0:
-                    arm.gripper.is_open = opening >= THRESHOLD
+                    arm.gripper.is_open, arm.gripper.assumed = opening >= THRESHOLD, self._realtime
 
     def wish(self, wish: Wish) -> None:
         """Takes the policy's wish. One for an observation that was answered is refused."""
@@ -171,7 +178,7 @@ class Mux:
         return True
 
     def end_episode(self, episode: int) -> None:
-        """The actor closed an episode: what is pressed from now on ends nothing."""
+        """The actor closed an episode: what is pressed from now on ends nothing, and nothing moves."""
         if self._observed is not None and self._observed.episode == episode:
             self._ended, self.running = episode, False
             self._window.forget()
@@ -205,6 +212,8 @@ class Mux:
             return self._stand_still(past, wish, device_ns)
         if self._answered and not all(d.answered(observed.stamp_ns) for d in self._devices.values()):
             return None
+        if observed.episode == self._ended:  # the arms are on their way to the next start
+            return self._stand_still(observed, wish, device_ns)
         if not self.fresh(clock_ns):
             age_s = (clock_ns - observed.stamp_ns) / NS_PER_S
             self._warn(f"observation is stale; not moving: {age_s:.2f} s old when the policy answered")

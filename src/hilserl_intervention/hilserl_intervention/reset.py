@@ -7,19 +7,21 @@ ros2 run hilserl_intervention reset --ros-args -p task:=my_task
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import ActionServer, CancelResponse
 from rclpy.task import Future
 from sensor_msgs.msg import Joy
 
-from hilserl_intervention.buttons import SUCCESS_BUTTON
+from hilserl_intervention.buttons import Buttons, Event
+from hilserl_intervention.device import device_arms
 from hilserl_intervention.reset_motion import ArmReset, ResetFailed
-from hilserl_intervention.reset_path import draw_start, taught_matrix
+from hilserl_intervention.reset_path import check_starts, draw_start, taught_matrix
 from hilserl_msgs.action import Reset
-from hilserl_msgs.msg import CartesianControllerState, CartesianTarget
+from hilserl_msgs.msg import Action, CartesianControllerState, CartesianTarget
 from hilserl_ros import codec, qos, topics
 from hilserl_ros.node import ERROR, OK, WARN, HilserlNode, run
 from hilserl_task import TaskError
@@ -27,13 +29,29 @@ from hilserl_task import TaskError
 RATE_HZ = 50.0
 SAID_EVERY_S = 1.0
 FIRST_WORD_S = 2.0  # for a controller to be heard of
+LAST_ACTION_S = 0.3  # the answer to the last action of the episode before may still be under way
 WAITING = "put everything in place, then press the success button"
+
+
+@dataclass
+class _Running:
+    """A goal under way, and what ends it: the reason why it failed, empty when it did not."""
+
+    handle: Any
+    done: Future
+
+    def end(self, reason: str) -> None:
+        """Once; the first reason counts."""
+        if not self.done.done():
+            self.done.set_result(reason)
 
 
 class ResetNode(HilserlNode):
     """Action `reset`: retreat, above the drawn start pose, down to it; or a person does it and says so.
 
-    One reset at a time. Between the episodes the mux sends no targets, so this node has the arms to itself.
+    One reset at a time: a newer goal takes over, because whoever asked for the older one may have died.
+    Between the episodes the mux sends no targets, so this node has the arms to itself; where the mux moves
+    them all the same, the reset fails instead of fighting for them.
     """
 
     def __init__(self) -> None:
@@ -42,10 +60,11 @@ class ResetNode(HilserlNode):
             raise TaskError("scene: a simulated task resets itself; the reset node is for robots")
         self._scripted = self.task.reset.kind == "scripted"
         self._arms = {arm.name: ArmReset(arm, self.task.reset) for arm in self.task.arms}
-        self._require_taught_poses()
-        self._running: tuple[Any, Future] | None = None
+        self._check_starts()
+        self._running: _Running | None = None
         self._phase, self._said_at, self._began_at = "", 0.0, 0.0
-        self._pressed = self._press_seen = False
+        self._buttons = {device: Buttons() for device in device_arms(self.task)}
+        self._press_seen = False
         self._targets = {
             arm.name: self.create_publisher(
                 CartesianTarget, topics.controller_target(arm.name), qos.CONTROLLER_TARGET
@@ -59,17 +78,22 @@ class ResetNode(HilserlNode):
             Reset,
             topics.RESET,
             self._execute,
-            goal_callback=lambda _: GoalResponse.REJECT if self._running else GoalResponse.ACCEPT,
             cancel_callback=lambda _: CancelResponse.ACCEPT,
         )
 
-    def _require_taught_poses(self) -> None:
+    def _check_starts(self) -> None:
+        """Every start that may be drawn is known and inside the workspace: nothing is found out in a run."""
         missing = [name for name in self._arms if name not in self.task.reset.taught_poses]
         if self._scripted and missing:
             raise TaskError(
                 f"reset.taught_poses: none for arm '{missing[0]}'; bring it to the pose in which the task is "
                 f"done and run: teach --task {self.task.name} --arm {missing[0]} (or reset.kind: human)"
             )
+        for name, arm in self._arms.items() if self._scripted else ():
+            try:
+                check_starts(taught_matrix(self.task.reset.taught_poses[name]), self.task.reset, arm.spec)
+            except ValueError as error:
+                raise TaskError(str(error)) from error
 
     def _subscribe(self) -> None:
         for name in self._arms:
@@ -79,9 +103,9 @@ class ResetNode(HilserlNode):
                 partial(self._on_state, name),
                 qos.sensor("realtime"),
             )
-        devices = {None, *(device.arm for device in self.task.operator.devices)}
-        for arm in devices:
-            self.create_subscription(Joy, topics.joy(arm), self._on_joy, qos.TELEOP)
+        for device in self._buttons:
+            self.create_subscription(Joy, topics.joy(device), partial(self._on_joy, device), qos.TELEOP)
+        self.create_subscription(Action, topics.EXECUTED_ACTION, self._on_executed, qos.EXECUTED_ACTION)
 
     # -- input ----------------------------------------------------------------------------------------
 
@@ -91,22 +115,32 @@ class ResetNode(HilserlNode):
         except ValueError as error:
             self.diagnose(WARN, f"state of arm '{name}' unusable", reason=error)
 
-    def _on_joy(self, message: Joy) -> None:
+    def _on_joy(self, device: str | None, message: Joy) -> None:
         """Edges count: a button still held from the end of the episode confirms nothing."""
-        pressed = len(message.buttons) > SUCCESS_BUTTON and bool(message.buttons[SUCCESS_BUTTON])
-        self._press_seen |= pressed and not self._pressed
-        self._pressed = pressed
+        self._buttons[device].update(list(message.buttons))
+        self._press_seen |= self._buttons[device].take_event() is Event.SUCCESS
+
+    def _on_executed(self, message: Action) -> None:
+        """The mux moves the arms: an episode runs, which this reset knows nothing of."""
+        moves = message.source != Action.SOURCE_HOLD
+        late = time.monotonic() - self._began_at > LAST_ACTION_S
+        if self._running is not None and self._phase == "moving" and moves and late:
+            self._running.end(
+                f"the mux moves the arms, in episode {message.episode}; is there a second actor?"
+            )
 
     # -- the action -----------------------------------------------------------------------------------
 
     async def _execute(self, handle: Any) -> Reset.Result:
-        """Runs until the tick says it is done."""
-        done: Future = Future()
+        """Runs until the tick says it is done, or a newer goal takes over."""
+        if self._running is not None:
+            self._running.end(f"a reset for episode {handle.request.episode} took over")
+        mine = self._running = _Running(handle, Future())
         self._phase = "planning" if self._scripted else "person"
-        self._running, self._press_seen, self._said_at = (handle, done), False, 0.0
-        self._began_at = time.monotonic()
-        reason = await done
-        self._running = None
+        self._press_seen, self._said_at, self._began_at = False, 0.0, time.monotonic()
+        reason = await mine.done
+        if self._running is mine:
+            self._running = None
         if reason:
             return self._failed(handle, reason)
         handle.succeed()
@@ -135,20 +169,20 @@ class ResetNode(HilserlNode):
     # -- the motion -----------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        if self._running is None:
+        running = self._running
+        if running is None or running.done.done():
             return
-        handle, done = self._running
-        if handle.is_cancel_requested:
-            done.set_result("cancelled")
+        if running.handle.is_cancel_requested:
+            running.end("cancelled")
             return
-        self._say(handle)
+        self._say(running.handle)
         try:
-            self._go_on(int(handle.request.seed))
+            self._go_on(int(running.handle.request.seed))
         except ResetFailed as failure:
-            done.set_result(str(failure))
+            running.end(str(failure))
             return
         if self._phase == "done":
-            done.set_result("")
+            running.end("")
 
     def _go_on(self, seed: int) -> None:
         """planning, moving, person, done; by a person alone: person, done."""

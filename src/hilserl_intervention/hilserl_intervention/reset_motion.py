@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hilserl_intervention.reset_path import Path, check_inside, off_by, way
+from hilserl_intervention.reset_path import Path, off_by, way
 from hilserl_task.frames import Array
 from hilserl_task.reset_spec import ResetSpec
 from hilserl_task.schema import ArmSpec
@@ -47,13 +47,9 @@ class ArmReset:
         """Plans from where the arm is.
 
         Raises:
-            ResetFailed: no fresh state, or the way leaves the workspace.
+            ResetFailed: no fresh state.
         """
-        poses = way(self._fresh(now_s), base_T_start, self._reset)
-        try:
-            check_inside(poses, self.spec)
-        except ValueError as error:
-            raise ResetFailed(str(error)) from error
+        poses = way(self._fresh(now_s), base_T_start, self._reset, self.spec.controller.workspace)
         self._path, self._began_at, self._near_since = Path(poses, self._reset), now_s, None
 
     def target(self, now_s: float) -> Array:

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from hilserl_task.frames import Array
 from hilserl_task.reset_spec import ResetSpec, TaughtPose
-from hilserl_task.schema import ArmSpec
+from hilserl_task.schema import ArmSpec, WorkspaceSpec
 
 PEAK_OF_MINIMUM_JERK = 1.875  # largest speed over mean speed (Flash and Hogan 1985)
 
@@ -34,25 +34,29 @@ def draw_start(base_T_taught: Array, spec: ResetSpec, rng: np.random.Generator) 
     return base_T_start
 
 
-def way(base_T_now: Array, base_T_start: Array, spec: ResetSpec) -> list[Array]:
-    """Poses from here to the start: retreat without turning, above the start, down to it."""
+def way(base_T_now: Array, base_T_start: Array, spec: ResetSpec, box: WorkspaceSpec) -> list[Array]:
+    """Poses from here to the start: retreat without turning, above the start, down to it.
+
+    An episode may end anywhere, also at the top of the workspace or a little beside it: the retreat goes as
+    far as the workspace reaches.
+    """
     retreat = base_T_now.copy()
-    retreat[:3, 3] += spec.retreat_m
+    retreat[:3, 3] = np.clip(retreat[:3, 3] + spec.retreat_m, box.minimum_m, box.maximum_m)
     above = base_T_start.copy()
     above[2, 3] = max(retreat[2, 3], base_T_start[2, 3])
     return [base_T_now, retreat, above, base_T_start]
 
 
-def check_inside(poses: list[Array], arm: ArmSpec) -> None:
-    """Raises ValueError when a pose is outside of the arm's workspace: the controller would not go there."""
+def check_starts(base_T_taught: Array, spec: ResetSpec, arm: ArmSpec) -> None:
+    """Raises ValueError when a start may be drawn where the controller would not go."""
     box = arm.controller.workspace
-    for base_T_tcp in poses[1:]:
-        position = base_T_tcp[:3, 3]
-        if (position < box.minimum_m).any() or (position > box.maximum_m).any():
+    middle, half = base_T_taught[:3, 3] + spec.offset_m, np.array(spec.translation_range_m)
+    for corner in (middle - half, middle + half):
+        if (corner < box.minimum_m).any() or (corner > box.maximum_m).any():
             raise ValueError(
-                f"arm '{arm.name}': the way to the start leads over {np.round(position, 3).tolist()} m, "
-                f"outside of controller.workspace ({list(box.minimum_m)} to {list(box.maximum_m)}); check "
-                "reset.taught_poses, reset.offset_m and reset.retreat_m"
+                f"arm '{arm.name}': starts are drawn up to {np.round(corner, 3).tolist()} m, outside of "
+                f"controller.workspace ({list(box.minimum_m)} to {list(box.maximum_m)}); check "
+                "reset.taught_poses, reset.offset_m and reset.translation_range_m"
             )
 
 

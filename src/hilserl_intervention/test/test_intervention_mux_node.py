@@ -3,6 +3,7 @@
 
 import numpy as np
 from mux_scene import BASE_T_TCP, STAMP, TASK, Scene, observation, wish
+from sensor_msgs.msg import Joy
 
 from hilserl_msgs.msg import Action, EpisodeSummary
 from hilserl_ros import codec, qos, topics
@@ -183,3 +184,59 @@ def test_realtime_end_of_an_episode_is_no_silence():
         ends.publish(EpisodeSummary(episode=1))
         graph.spin_for(0.6)
         assert len(scene.targets) == 1, "a hold target would disturb the reset"
+
+
+def test_realtime_an_action_after_the_end_of_its_episode_moves_nothing():
+    """The reset has the arms; the sensors go on, so the observation is young."""
+    with RosGraph(task=TASK, overrides=["pacing=realtime"]) as graph:
+        scene = Scene(graph)
+        ends = scene.peer.create_publisher(EpisodeSummary, topics.EPISODE, qos.EPISODE)
+        graph.connect(scene.peer, {topics.EPISODE: "subscriber"})
+        scene.observation.publish(observation(0, scene.now()))
+        graph.spin_until(lambda: scene.mux._mux.running, what="observation")
+        ends.publish(EpisodeSummary(episode=1))
+        graph.spin_until(lambda: not scene.mux._mux.running, what="end of the episode")
+        scene.policy.publish(wish(0))
+        graph.spin_until(lambda: scene.executed, what="answer to the late action")
+        for step in range(1, 8):
+            scene.observation.publish(observation(step, scene.now()))
+            graph.spin_for(0.05)
+        assert scene.executed[0].source == Action.SOURCE_HOLD
+        assert not scene.targets, "neither the action's own nor a hold when the policy then is silent"
+        scene.observation.publish(observation(0, scene.now(), episode=2))
+        scene.policy.publish(wish(0, episode=2))
+        graph.spin_until(lambda: scene.targets, what="target of the next episode")
+
+
+def test_a_press_that_confirmed_the_reset_is_no_label_of_the_next_episode():
+    with RosGraph(task=TASK, overrides=["pacing=realtime", "operator.kind=person"]) as graph:
+        scene = Scene(graph)
+        said = scene.mux._mux._devices[None]
+        scene.person(0.0, buttons=(1, 0))
+        graph.spin_until(lambda: said.buttons.success_pressed, what="the press")
+        for step, buttons in enumerate([(1, 0), (0, 0), (1, 0)]):
+            scene.observation.publish(observation(step, scene.now()))
+            graph.spin_until(lambda: scene.mux._mux.observed, what="observation")
+            scene.joy.publish(Joy(buttons=list(buttons)))
+            pressed = bool(buttons[0])
+            graph.spin_until(lambda: said.buttons._levels[:1] == (pressed,), what="buttons")  # noqa: B023
+            graph.spin_until(lambda: scene.mux._mux.observed.step == step, what="observation")  # noqa: B023
+            scene.policy.publish(wish(step))
+            graph.spin_until(lambda: len(scene.executed) == step + 1, what="answer")  # noqa: B023
+        assert [message.success_pressed for message in scene.executed] == [False, False, True]
+        assert [message.event for message in scene.executed] == [0, 0, Action.EVENT_SUCCESS]
+
+
+def test_a_mux_that_starts_in_mid_episode_leaves_the_gripper_alone_until_somebody_asks():
+    """Fingers around a wide object look open; a command to open would drop it."""
+    learned = ["arms.0.gripper.mode=learned", "pacing=realtime"]
+    with RosGraph(task=TASK, overrides=learned, operator_enabled=False) as graph:
+        scene = Scene(graph, person=False)
+        for step, asked in ((7, 0.0), (8, 1.0)):
+            seen = observation(step, scene.now())
+            seen.arms[0].gripper_position = 0.7
+            scene.observation.publish(seen)
+            scene.policy.publish(wish(step, [0.0] * 6 + [asked]))
+            graph.spin_until(lambda: scene.executed and scene.executed[-1].step == step, what="answer")  # noqa: B023
+            graph.spin_for(0.2)
+            assert [command.position for command in scene.grippers] == ([1.0] if asked else [])

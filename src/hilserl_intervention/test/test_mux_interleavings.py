@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hilserl_intervention.buttons import Event
 from hilserl_intervention.decision import Observed, Source, Wish
@@ -170,14 +170,16 @@ def _check_press(order, log):
 
 
 def _check_moves(log):
-    """Only from the newest observation; a late answer stands still."""
-    newest = None
+    """Only from the newest observation, and not when its episode is over; a late answer stands still."""
+    newest, over = None, False
     for event, decision in log:
+        over |= event == "end" and newest is not None
         if event.startswith("o"):
             newest = (int(event[1]), int(event[2]))
         if decision is None:
             continue
-        assert bool(decision.base_T_target) == (decision.observed.key == newest)
+        ended = over and decision.observed.episode == 1
+        assert bool(decision.base_T_target) == (decision.observed.key == newest and not ended)
         if not decision.base_T_target:
             assert decision.source is Source.HOLD
             assert not decision.values.any()
@@ -217,6 +219,7 @@ class World(RuleBasedStateMachine):
     def time_passes(self, milliseconds):
         self.now += milliseconds * 1_000_000
 
+    @precondition(lambda self: self.step >= 0)
     @rule()
     def observation(self):
         self.step += 1
@@ -327,7 +330,7 @@ class World(RuleBasedStateMachine):
         age_s = (self.now - decision.observed.stamp_ns) / 1e9
         fresh = age_s <= self.task.observation.max_age_s + 2 * self.task.period_s
         newest = decision.observed.key == (self.episode, self.step)
-        assert bool(decision.base_T_target) == (fresh and newest)
+        assert bool(decision.base_T_target) == (fresh and newest and not self.over)
         assert np.abs(decision.values).max() <= 1
         if decision.source is Source.HOLD:
             assert not decision.values.any()

@@ -15,19 +15,22 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Joy
 
 from hilserl_intervention import teach
-from hilserl_intervention.reset import ResetNode
+from hilserl_intervention.reset import LAST_ACTION_S, ResetNode
 from hilserl_intervention.reset_motion import ArmReset, ResetFailed
 from hilserl_intervention.reset_path import Path as Way
 from hilserl_intervention.reset_path import draw_start, off_by, taught_matrix, way
 from hilserl_msgs.action import Reset
-from hilserl_msgs.msg import CartesianControllerState, CartesianTarget
+from hilserl_msgs.msg import Action, CartesianControllerState, CartesianTarget
 from hilserl_ros import codec, qos, topics
 from hilserl_ros.testing import RosGraph
 from hilserl_task import TaskError, load_task
 from hilserl_task.reset_spec import ResetSpec, TaughtPose
+from hilserl_task.schema import WorkspaceSpec
 
 TASK_FILE = Path(__file__).resolve().parents[3] / "config" / "tasks" / "ram_insertion.yaml"
 TAUGHT = {"position_m": [0.5, 0.0, 0.1], "rotation_rad": [3.141, 0.0, 0.0]}
+
+BOX = WorkspaceSpec(minimum_m=(0.3, -0.2, 0.0), maximum_m=(0.7, 0.2, 0.4))
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_starts_are_drawn_around_the_taught_pose():
 def test_the_way_leaves_straight_stays_slow_and_ends_at_the_start():
     reset, here = spec(), taught_matrix(TaughtPose(**TAUGHT))
     start = draw_start(here, reset, np.random.default_rng(3))
-    path = Way(way(here, start, reset), reset)
+    path = Way(way(here, start, reset, BOX), reset)
     times = np.linspace(0.0, path.duration_s, 2000)
     poses = [path.at(t) for t in times]
     np.testing.assert_allclose(path.at(path.duration_s + 1.0), start, atol=1e-12)
@@ -83,13 +86,14 @@ def test_the_way_leaves_straight_stays_slow_and_ends_at_the_start():
     assert speeds[:, 0].max() > 0.9 * reset.max_linear_speed
 
 
-def test_a_way_out_of_the_workspace_is_refused(task_file):
-    task = load_task(str(task_file), ["reset.offset_m=[0,0,0.5]"])
-    arm = ArmReset(task.arms[0], task.reset)
-    taught = taught_matrix(task.reset.taught_poses["arm"])
-    arm.measured(taught, 0.0)
-    with pytest.raises(ResetFailed, match=r"outside of controller\.workspace.*reset\.offset_m"):
-        arm.plan(draw_start(taught, task.reset, np.random.default_rng(0)), 0.0)
+@pytest.mark.parametrize("ends_at", [(0.5, 0.0, 0.4), (0.5, 0.0, 0.38), (0.5, 0.21, 0.1)])
+def test_an_episode_may_end_at_the_edge_of_the_workspace(ends_at):
+    here = taught_matrix(TaughtPose(position_m=ends_at, rotation_rad=(3.141, 0.0, 0.0)))
+    poses = way(here, draw_start(here, spec(), np.random.default_rng(0)), spec(), BOX)
+    for pose in poses[1:2]:
+        assert (pose[:3, 3] <= BOX.maximum_m).all()
+        assert (pose[:3, 3] >= BOX.minimum_m).all()
+    assert poses[1][2, 3] == min(ends_at[2] + 0.05, 0.4)
 
 
 def test_a_silent_or_blocked_arm_is_noticed(task_file):
@@ -159,8 +163,6 @@ def test_the_arm_goes_to_the_drawn_start(task_file):
         controller = Controller(peer, taught_matrix(TaughtPose(**TAUGHT)))
         graph.spin_until(lambda: peer.count_publishers(topics.controller_target("arm")), what="the node")
         _, result, said = ask(graph, peer, seed=7)
-        second, _, _ = ask(graph, peer)
-        assert not second.accepted, "one reset at a time"
         graph.spin_until(result.done, what="the end of the reset", timeout_s=20.0)
         assert result.result().result.success
         task = load_task(str(task_file))
@@ -191,6 +193,82 @@ def test_a_dead_controller_ends_the_reset_with_its_name(task_file):
         assert len(controller.targets) == sent, "a failed reset commands nothing more"
 
 
+def test_a_newer_goal_takes_over_from_an_actor_that_died(task_file):
+    with RosGraph(task=str(task_file), overrides=["reset.confirm=true"]) as graph:
+        graph.add(ResetNode)
+        peer, joy, controller = with_controller(graph)
+        _, first, said = ask(graph, peer, seed=1)
+        graph.spin_until(lambda: said and "success button" in said[-1].phase, what="first", timeout_s=20.0)
+        _, second, _ = ask(graph, peer, seed=2)
+        graph.spin_until(first.done, what="the end of the first reset")
+        assert not first.result().result.success
+        assert "took over" in first.result().result.message
+        joy.publish(Joy(buttons=[1, 0]))
+        joy.publish(Joy(buttons=[0, 0]))
+        graph.spin_for(0.2)
+        assert not second.done(), "nobody confirms while the arm moves"
+        wanted = draw_start(
+            taught_matrix(TaughtPose(**TAUGHT)), load_task(str(task_file)).reset, np.random.default_rng(2)
+        )
+        graph.spin_until(lambda: off_by(controller.pose, wanted)[0] < 1e-6, what="its start", timeout_s=20.0)
+        graph.spin_for(0.5)
+        joy.publish(Joy(buttons=[1, 0]))
+        graph.spin_until(second.done, what="the end of the second reset")
+        assert second.result().result.success
+
+
+def test_a_reset_gives_way_to_an_episode_that_runs(task_file):
+    with RosGraph(task=str(task_file)) as graph:
+        graph.add(ResetNode)
+        peer, _, controller = with_controller(graph)
+        executed = peer.create_publisher(Action, topics.EXECUTED_ACTION, qos.EXECUTED_ACTION)
+        graph.connect(peer, {topics.EXECUTED_ACTION: "subscriber"})
+        executed.publish(Action(episode=1, step=4, source=Action.SOURCE_POLICY))
+        graph.spin_for(0.2)
+        _, result, _ = ask(graph, peer)
+        graph.spin_until(lambda: controller.targets, what="a target after the last action of the old")
+        executed.publish(Action(episode=1, step=5, source=Action.SOURCE_HOLD))
+        graph.spin_for(LAST_ACTION_S + 0.1)
+        assert not result.done()
+        executed.publish(Action(episode=3, step=0, source=Action.SOURCE_HUMAN))
+        graph.spin_until(result.done, what="the end of the reset")
+        assert "the mux moves the arms, in episode 3" in result.result().result.message
+        sent = len(controller.targets)
+        graph.spin_for(0.2)
+        assert len(controller.targets) == sent
+
+
+def with_controller(graph):
+    """(peer, publisher of the device's buttons, a controller that follows), all connected to the node."""
+    peer = graph.peer()
+    controller = Controller(peer, taught_matrix(TaughtPose(**TAUGHT)))
+    joy = peer.create_publisher(Joy, topics.JOY, qos.TELEOP)
+    graph.spin_until(joy.get_subscription_count, what="the node")
+    graph.spin_until(lambda: peer.count_publishers(topics.controller_target("arm")), what="its targets")
+    return peer, joy, controller
+
+
+def test_a_second_device_does_not_turn_a_held_button_into_presses(task_file):
+    with RosGraph(task=str(task_file), overrides=["reset.kind=human"]) as graph:
+        graph.add(ResetNode)
+        peer = graph.peer()
+        held = peer.create_publisher(Joy, topics.JOY, qos.TELEOP)
+        still = peer.create_publisher(Joy, topics.joy("arm"), qos.TELEOP)
+        for device in (held, still):
+            graph.spin_until(device.get_subscription_count, what="the node")
+        held.publish(Joy(buttons=[1, 0]))
+        graph.spin_for(0.2)
+        _, result, _ = ask(graph, peer)
+        for _ in range(5):
+            still.publish(Joy(buttons=[0, 0]))
+            held.publish(Joy(buttons=[1, 0]))
+            graph.spin_for(0.05)
+        assert not result.done(), "held since the episode before: confirms nothing"
+        still.publish(Joy(buttons=[1, 0]))
+        graph.spin_until(result.done, what="the other hand's press")
+        assert result.result().result.success
+
+
 @pytest.mark.parametrize("held_before", [False, True])
 def test_a_person_who_resets_says_so_with_the_success_button(task_file, held_before):
     with RosGraph(task=str(task_file), overrides=["reset.kind=human"]) as graph:
@@ -210,6 +288,13 @@ def test_a_person_who_resets_says_so_with_the_success_button(task_file, held_bef
         joy.publish(Joy(buttons=[1, 0]))
         graph.spin_until(result.done, what="the end of the reset")
         assert result.result().result.success
+
+
+def test_starts_outside_of_the_workspace_are_refused_before_anything_moves(task_file):
+    overrides = ["reset.offset_m=[0,0,0.5]"]
+    refusal = r"starts are drawn up to .* outside of controller\.workspace .*reset\.offset_m"
+    with RosGraph(task=str(task_file), overrides=overrides) as graph, pytest.raises(TaskError, match=refusal):
+        graph.add(ResetNode)
 
 
 def test_what_is_not_taught_or_simulated_is_refused(task_file):

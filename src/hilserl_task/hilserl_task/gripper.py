@@ -33,11 +33,18 @@ def starts_open(spec: GripperSpec) -> bool:
 
 @dataclass
 class GripperState:
-    """Commanded state of one learned gripper. It persists until a value asks for the other state."""
+    """Commanded state of one learned gripper. It persists until a value asks for the other state.
+
+    Attributes:
+        is_open: the state.
+        changed_ns: of the last change; None: there was none.
+        assumed: the state is a guess, so even a command for it has to be sent.
+    """
 
     spec: GripperSpec
     is_open: bool
     changed_ns: int | None = None
+    assumed: bool = False
 
     @staticmethod
     def at_start(spec: GripperSpec) -> GripperState:
@@ -59,7 +66,10 @@ class GripperState:
         A change that comes too early is not carried out, so `stay` is what happened and what is stored.
         """
         wanted = asks_for(value)
-        if wanted is None or wanted == self.is_open:
+        if wanted is None:
+            return value
+        self.assumed = False
+        if wanted == self.is_open:
             return value
         if self.rests(now_ns):
             return STAY

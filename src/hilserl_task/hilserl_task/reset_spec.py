@@ -45,3 +45,8 @@ class ResetSpec(Section):
     max_angular_speed: Positive = Field(0.5, le=2.0, description="rad/s")
     tolerance_m: Positive = Field(0.005, le=0.05, description="arrived")
     tolerance_rad: Positive = Field(0.05, le=0.3, description="arrived")
+
+    @property
+    def waits_for_person(self) -> bool:
+        """On a robot a success button ends the reset."""
+        return self.confirm or self.kind == "human"
