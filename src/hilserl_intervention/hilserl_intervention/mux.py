@@ -318,8 +318,16 @@ class Mux:
             return None
 
     def _targets(self, observed: Observed, values: Array) -> tuple[Array, ...]:
-        """The only place where an action becomes a pose in the base frame."""
-        arms = zip(self._task.arms, self._arms, observed.base_T_tcp, strict=True)
-        return tuple(
-            target_pose(base_T_tcp, values[arm.place.twist], spec.action) for spec, arm, base_T_tcp in arms
-        )
+        """The only place where an action becomes a pose in the base frame.
+
+        It does not lead out of the task's workspace; a robot's controller has one of its own in its robot
+        file, and the smaller one counts. An arm that is outside is not pulled in, only let no farther out.
+        """
+        targets = []
+        for spec, arm, base_T_tcp in zip(self._task.arms, self._arms, observed.base_T_tcp, strict=True):
+            base_T_target = target_pose(base_T_tcp, values[arm.place.twist], spec.action)
+            here, box = base_T_tcp[:3, 3], spec.controller.workspace
+            low, high = np.minimum(here, box.minimum_m), np.maximum(here, box.maximum_m)
+            base_T_target[:3, 3] = np.clip(base_T_target[:3, 3], low, high)
+            targets.append(base_T_target)
+        return tuple(targets)

@@ -16,6 +16,8 @@ from hilserl_intervention.mux import Mux
 from hilserl_task import load_task
 
 TASK = load_task(str(Path(__file__).resolve().parents[3] / "config/tasks/ram_insertion.yaml"))
+WIDE_BOX = "arms.0.controller.workspace={minimum_m: [-9, -9, -9], maximum_m: [9, 9, 9]}"
+WIDE = load_task("ram_insertion", [WIDE_BOX])
 SCALE = TASK.arms[0].action.translation_scale_m
 STAMP = 1_000_000_000
 number = st.floats(-1, 1)
@@ -85,7 +87,7 @@ def test_executed_person_action_moves_the_arm_along_the_stick(vector, stick):
     if np.abs(stick).max() <= TASK.operator.deadband:
         return
     base_T_tcp = pose(vector)
-    decision = decided(make()[0], stick=stick, base_T_tcp=base_T_tcp)
+    decision = decided(make(task=WIDE)[0], stick=stick, base_T_tcp=base_T_tcp)
     assert decision.source is Source.HUMAN
     np.testing.assert_allclose(
         decision.base_T_target[0][:3, 3] - base_T_tcp[:3, 3], stick[:3] * SCALE, atol=1e-9
@@ -102,6 +104,21 @@ def test_policy_action_is_executed_as_wished_in_the_tcp_frame(values):
     np.testing.assert_allclose(decision.values, values)
     tcp_T_target = np.linalg.inv(pose()) @ decision.base_T_target[0]
     np.testing.assert_allclose(tcp_T_target[:3, 3], values[:3] * SCALE, atol=1e-9)
+
+
+@pytest.mark.parametrize("outside_m", [-0.001, 0.0, 0.05])
+@pytest.mark.parametrize("human", [False, True])
+def test_nobody_leads_an_arm_out_of_the_workspace_and_nothing_pulls_it_in(outside_m, human):
+    here = pose()
+    here[0, 3] = edge = TASK.arms[0].controller.workspace.maximum_m[0]
+    here[0, 3] += outside_m
+    tcp_out = here[:3, :3].T @ [1.0, 0.0, 0.0]
+    stick = np.array([1.0, 0, 0, 0, 0, 0]) if human else None
+    decision = decided(make()[0], [*tcp_out, 0, 0, 0], stick=stick, base_T_tcp=here)
+    assert decision.source is (Source.HUMAN if human else Source.POLICY)
+    assert decision.base_T_target[0][0, 3] == pytest.approx(edge + max(outside_m, 0.0), abs=1e-12)
+    back = decided(make()[0], [*-tcp_out, 0, 0, 0], base_T_tcp=here)
+    assert back.base_T_target[0][0, 3] == pytest.approx(here[0, 3] - SCALE, abs=1e-9)
 
 
 @pytest.mark.parametrize("bad", [(np.nan,) * 6, (np.inf, 0, 0, 0, 0, 0), (0.0,) * 5, ()])
