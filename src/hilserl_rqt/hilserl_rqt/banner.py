@@ -52,7 +52,7 @@ class OwnerBanner(QtWidgets.QFrame):
         owner = "unknown" if message is None or latest.stale(now_s) else owner_of(message.source)
         self._show_owner(owner)
         if message is None:
-            self._show_lines("", "nothing heard from the intervention mux", "")
+            self._show_lines("nothing", "heard from", "the mux")
             return
         if owner == "unknown":
             self.word.setText("STALE")

@@ -248,6 +248,20 @@ def test_no_text_is_cut_and_nothing_overlaps(stage, app):
             assert not any(box.intersects(other) for other in boxes[i + 1 :])
 
 
+def test_before_a_graph_starts_the_banner_says_all(app):
+    link = Link()
+    window = Dashboard(link)
+    window.resize(1280, 800)
+    window.show()
+    window.refresh()
+    app.processEvents()
+    banner = window.findChild(QtWidgets.QFrame, "banner")
+    shown = [label.text() for label in banner.findChildren(QtWidgets.QLabel) if label.isVisible()]
+    window.shut_down()
+    assert shown[0] == "NO DATA"
+    assert " ".join(shown[1:]) == "nothing heard from the mux"
+
+
 def test_silence_is_stale_and_a_dead_node_is_dead(stage, until):
     banner = stage.window.findChild(QtWidgets.QFrame, "banner")
     until(lambda: banner.word.text() == "STALE", "a stale owner")
