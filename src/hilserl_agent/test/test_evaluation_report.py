@@ -59,6 +59,27 @@ def written(folder):
     return stop.value.code, json.loads((folder / "report.json").read_text())
 
 
+def test_a_simulated_trial_whose_truth_got_lost_is_a_failure(folder, capsys):
+    write_trial(folder / "0_0", 7, truth_success=None)  # the classifier says success
+    _, found = written(folder)
+    assert found["policies"][0]["failed_trials"] == [3, 4, 7]
+    assert [policy["truth_lost"] for policy in found["policies"]] == [1, 0]
+    assert "truth of 1 trials lost: counted as failures" in capsys.readouterr().out
+
+
+def test_without_a_simulation_the_classifier_counts(tmp_path):
+    write_plan(tmp_path, trials=2)
+    for number in range(2):
+        for trial, outcome in enumerate(("success", "failure")):
+            row = {"phase": "evaluate", "truth_success": None, "outcome": outcome, "discarded": False}
+            row |= {"episode": trial, "trial": trial, "steps": 5, "duration_s": 0.5, "policy_version": 1}
+            row |= {"termination_reason": "reward", "intervention_steps": 0}
+            append_row(tmp_path / f"{number}_{number}" / "trials.jsonl", row)
+    _, found = written(tmp_path)
+    assert [policy["successes"] for policy in found["policies"]] == [1, 1]
+    assert found["policies"][0]["success_source"] == "classifier"
+
+
 def test_report_of_two_policies(folder):
     code, found = written(folder)
     assert code == 0

@@ -108,7 +108,7 @@ def _train(task: Task, context: RunContext) -> list[NodeSpec]:
     return [
         *_robot_side(task, context, "train", operator=task.operator.interventions),
         *_reward(task, context),
-        _node(context, "hilserl_reward", "label_keeper", respawn=True),
+        *_label_keeper(task, context),
         _node(context, "hilserl_agent", "learner", respawn=True),
         _node(context, "hilserl_intervention", "coach"),
         _node(context, "hilserl_agent", "monitor", terminal=True, phase="train"),
@@ -184,6 +184,13 @@ def _cameras(task: Task, context: RunContext) -> list[NodeSpec]:
 def _reward(task: Task, context: RunContext) -> list[NodeSpec]:
     """The classifier; none where the person pays alone."""
     return [] if task.reward.source == "human" else [_node(context, "hilserl_reward", "reward")]
+
+
+def _label_keeper(task: Task, context: RunContext) -> list[NodeSpec]:
+    """Where a person alone pays, there is no classifier that would learn from corrections."""
+    if task.reward.source == "human":
+        return []
+    return [_node(context, "hilserl_reward", "label_keeper", respawn=True)]
 
 
 def _devices(task: Task, context: RunContext) -> list[NodeSpec]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilserl_learning.classifier import split_episodes
-from hilserl_reward.labels import UNDECIDED, EpisodeLabels, LabelError, label_files, read_all_labels
+from hilserl_reward.labels import UNDECIDED, EpisodeLabels, LabelError, read_all_labels
 from hilserl_task import Task
 
 
@@ -76,14 +76,11 @@ def load_label_set(folder: Path, task: Task) -> LabelSet:
     Raises:
         LabelError: none, or one that does not fit the task.
     """
-    episodes = read_all_labels(folder, task.reward_cameras, task.observation.image_size, task.reward.classes)
-    files = label_files(folder)
-    groups = [
-        np.full(len(episode.labels), _group(path, episode.origin))
-        for path, episode in zip(files, episodes, strict=True)
-    ]
+    read = read_all_labels(folder, task.reward_cameras, task.observation.image_size, task.reward.classes)
+    groups = [np.full(len(episode.labels), _group(path, episode.origin)) for path, episode in read.items()]
+    episodes = list(read.values())
     return LabelSet(
-        files,
+        list(read),
         episodes,
         np.concatenate([episode.images for episode in episodes]),
         np.concatenate([episode.kinds for episode in episodes]),

@@ -183,8 +183,10 @@ def read_labels(path: Path) -> EpisodeLabels:
 
 def read_all_labels(
     folder: Path, cameras: tuple[str, ...], image_size: int, classes: tuple[str, ...] = ()
-) -> list[EpisodeLabels]:
-    """All episodes of a folder in the order of `label_files`, made of what the task names.
+) -> dict[Path, EpisodeLabels]:
+    """All episodes of a folder by file, in the order of `label_files`, made of what the task names.
+
+    A running training may add files meanwhile: they are all read in one go, or not at all.
 
     Args:
         folder: `labels/` of a run.
@@ -198,7 +200,7 @@ def read_all_labels(
     files = label_files(folder)
     if not files:
         raise LabelError(f"labels folder {folder}: holds no episode_XXXX.npz; run collect_labels first")
-    return [_fit(path, read_labels(path), cameras, image_size, classes) for path in files]
+    return {path: _fit(path, read_labels(path), cameras, image_size, classes) for path in files}
 
 
 def count_labels(folder: Path) -> tuple[int, int]:

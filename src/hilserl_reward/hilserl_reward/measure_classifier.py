@@ -84,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (TaskError, LabelError, LearningError, OSError) as error:
         print(f"measure_classifier: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("measure_classifier: interrupted; nothing was changed", file=sys.stderr)
+        raise SystemExit(130) from None
     _print(report, options.run_dir)
 
 
@@ -101,6 +104,8 @@ def measure(task: Task, model: Path, folder: Path, run_dir: Path) -> dict[str, A
     gated, ungated = [], []
     for path in track(files, "judging", console=Console(stderr=True), transient=True):
         episode = select_cameras(path, read_labels(path), task.reward_cameras, task.observation.image_size)
+        if not len(episode.labels):
+            raise LabelError(f"episodes file {path}: holds no frame; move it away")
         probabilities = predict_all(classifier, episode.images).reshape(len(episode.labels), -1)
         possible = gate.holds(episode.states)
         gated.append(_judge(task, path, episode.images, episode.labels, probabilities, possible))
@@ -116,6 +121,7 @@ def measure(task: Task, model: Path, folder: Path, run_dir: Path) -> dict[str, A
         "with_gate": _rates(gated),
         "without_gate": _rates(ungated),
     }
+    (run_dir / MEASURED_FILE).parent.mkdir(parents=True, exist_ok=True)  # --model may be of another run
     (run_dir / MEASURED_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     _draw(run_dir / SHEET_FILE, gated, ungated)
     return report

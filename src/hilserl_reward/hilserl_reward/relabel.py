@@ -56,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (TaskError, LabelError, LearningError, OSError) as error:
         print(f"relabel: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("relabel: interrupted; no label file is half written", file=sys.stderr)
+        raise SystemExit(130) from None
     print(text)
 
 

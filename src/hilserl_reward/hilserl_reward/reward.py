@@ -107,7 +107,7 @@ class RewardNode(HilserlNode):
         before = self._model_id
         try:
             self._judge.use(self._load())
-        except TaskError as error:
+        except (TaskError, OSError) as error:
             self.diagnose(ERROR, "classifier not taken over", reason=error, kept=before)
             return False, f"{error}; classifier {before} goes on"
         text = f"classifier {self._model_id} judges from now on, it was {before}"

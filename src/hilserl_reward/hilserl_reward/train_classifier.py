@@ -56,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"train_classifier: {error}", file=sys.stderr)
         raise SystemExit(EXIT_USAGE) from None
     except KeyboardInterrupt:
-        print("train_classifier: interrupted; the model is what it was before", file=sys.stderr)
+        print(
+            "train_classifier: interrupted; the model is the old or the new one, never half", file=sys.stderr
+        )
         raise SystemExit(130) from None
     _print(report, options.run_dir)
     if report["accuracy"] < report["minimum_accuracy"]:

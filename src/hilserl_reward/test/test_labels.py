@@ -4,7 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hilserl_reward import labels as labels_module
 from hilserl_reward.label_assembler import Frame, LabelAssembler
+from hilserl_reward.label_set import load_label_set
 from hilserl_reward.labels import (
     UNDECIDED,
     EpisodeLabels,
@@ -20,6 +22,7 @@ from hilserl_reward.labels import (
     undo_last_press,
     write_labels,
 )
+from hilserl_task import load_task
 
 CAMERAS = ("wrist_1", "wrist_2")
 
@@ -53,9 +56,25 @@ def test_a_missing_number_is_never_filled_in(tmp_path):
     assert next_label_file(tmp_path).name == "episode_0008.npz"
 
 
+def test_a_file_that_a_running_training_adds_while_others_are_read_comes_next_time(tmp_path, monkeypatch):
+    task = load_task("ram_insertion", ["observation.image_size=32"])
+    cameras = tuple(camera.name for camera in task.cameras)
+    write_labels(next_label_file(tmp_path), episode(4, cameras=cameras))
+
+    def read_and_add(path):
+        read = read_labels(path)
+        write_labels(next_label_file(tmp_path), episode(7, cameras=cameras))
+        return read
+
+    monkeypatch.setattr(labels_module, "read_labels", read_and_add)
+    found = load_label_set(tmp_path, task)
+    assert [path.name for path in found.files] == ["episode_0000.npz"]
+    assert len(found.kinds) == len(found.images) == 4
+
+
 def test_cameras_are_selected_in_the_order_asked_for(tmp_path):
     write_labels(next_label_file(tmp_path), episode())
-    (read,) = read_all_labels(tmp_path, ("wrist_2",), 32)
+    (read,) = read_all_labels(tmp_path, ("wrist_2",), 32).values()
     assert read.images.shape == (4, 1, 32, 32, 3)
     assert read.images[0, 0, 0, 0, 0] == 1
 
@@ -166,7 +185,7 @@ def of_classes(kinds, names=("a", "b", "lost")):
 def test_classes_are_numbered_as_the_task_does_now(tmp_path):
     write_labels(next_label_file(tmp_path), of_classes([0, 2, UNDECIDED]))
     assert count_classes(tmp_path, ("lost", "a")) == [1, 1]
-    (read,) = read_all_labels(tmp_path, CAMERAS, 32, ("lost", "b", "a"))
+    (read,) = read_all_labels(tmp_path, CAMERAS, 32, ("lost", "b", "a")).values()
     assert read.kinds.tolist() == [2, 0, UNDECIDED]
     with pytest.raises(LabelError, match="class 'lost' is not one of"):
         read_all_labels(tmp_path, CAMERAS, 32, ("a", "b"))

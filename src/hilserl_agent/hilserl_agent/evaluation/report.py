@@ -161,6 +161,12 @@ def _print(report: dict[str, Any], folder: Path) -> None:
         table.add_row(entry["label"], str(entry["trials"]), _rate(entry), _time(entry))
     console = Console()
     console.print(table)
+    for entry in report["policies"]:
+        if entry["truth_lost"]:
+            console.print(
+                f"{entry['label']}: truth of {entry['truth_lost']} trials lost: counted as failures",
+                soft_wrap=True,
+            )
     for pair in report["comparisons"]:
         low, high = pair["success_difference_interval_95"]
         console.print(

@@ -18,6 +18,7 @@ from hilserl_agent.metrics import MetricsError, Row, read_rows
 from hilserl_learning.evaluation import bootstrap_interval, compare_paired, holm, wilson_interval
 
 PLAN_FILE = "evaluation.json"
+_SCENE = "base_T_board"  # only a simulation tells it
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,15 @@ def read_evaluation(folder: Path) -> Evaluation:
 
 def succeeded(row: Row) -> bool:
     """By ground truth where there is one; a simulated trial whose truth got lost is a failure."""
-    truth = row["truth_success"]
-    return bool(truth) if truth is not None else row["outcome"] == "success"
+    if row["truth_success"] is None and not row["simulated"]:
+        return bool(row["outcome"] == "success")
+    return bool(row["truth_success"])
 
 
 def summarize(contestant: Contestant) -> dict[str, Any]:
     """Numbers of one contestant, JSON-ready; null where there is nothing to tell."""
     rows = list(contestant.trials.values())
     good = [row for row in rows if succeeded(row)]
-    truths = [row["truth_success"] for row in rows]
     times = [float(row["duration_s"]) for row in good]
     classified = sum(row["outcome"] == "success" for row in rows)
     count = len(rows)
@@ -101,7 +102,8 @@ def summarize(contestant: Contestant) -> dict[str, Any]:
         "successes": len(good),
         "success_rate": len(good) / count if count else None,
         "success_interval_95": list(wilson_interval(len(good), count)) if count else None,
-        "success_source": "ground_truth" if any(t is not None for t in truths) else "classifier",
+        "success_source": "ground_truth" if any(row["simulated"] for row in rows) else "classifier",
+        "truth_lost": sum(row["simulated"] and row["truth_success"] is None for row in rows),
         "classifier_success_rate": classified / count if count else None,
         "classifier_false_positives": sum(
             row["outcome"] == "success" and row["truth_success"] is False for row in rows
@@ -162,7 +164,8 @@ def _compare(a: Contestant, b: Contestant) -> dict[str, Any]:
 def _contestant(folder: Path, entry: dict[str, Any], wanted: int) -> Contestant:
     place = folder / entry["folder"]
     rows = [row for row in read_rows(place / TRIALS_FILE) if not row["discarded"] and row["trial"] < wanted]
-    trials = {int(row["trial"]): row for row in rows}
+    simulated = any(row["truth_success"] is not None or _SCENE in row for row in rows)
+    trials = {int(row["trial"]): {**row, "simulated": simulated} for row in rows}
     fields = {key: entry[key] for key in ("label", "run_dir", "checkpoint", "deterministic", "sha256")}
     return Contestant(folder=place, trials=dict(sorted(trials.items())), **fields)
 
