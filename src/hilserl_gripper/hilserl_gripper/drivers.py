@@ -11,9 +11,12 @@ from typing import Any
 from hilserl_task import TaskError
 
 KINDS = ("parallel", "franka")
-# Franka Hand: widest opening (Franka Hand datasheet), and half of it: below, a command with force is a grasp.
+# Franka Hand: widest opening (Franka Hand datasheet). A command below half of it with a force is a grasp, one
+# to close always: fingers that stop half-way with a grasp's force would go on closing.
 FRANKA_STROKE_M = 0.08
-GRASP_BELOW = 0.5
+GRASP_BELOW, SHUT_BELOW = 0.5, 0.05
+# It holds up to 70 N continuously (datasheet); somewhat more than half of it unless a command names a force.
+FRANKA_FORCE_LIMIT_N, FRANKA_FORCE_N = 70.0, 40.0
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,31 @@ class ParallelGripper:
 
 
 class FrankaHand:
-    """franka_msgs Grasp and Move, as franka_gripper of franka_ros2 serves them."""
+    """franka_msgs Grasp and Move, as franka_gripper of franka_ros2 serves them.
 
-    def __init__(self, speed_m_s: float) -> None:
-        self._speed = speed_m_s
+    A move that meets an object gives up and does not hold it, so closing is a grasp.
+
+    Args:
+        speed_m_s: of the width.
+        force_n: of a grasp whose command names none.
+    """
+
+    def __init__(self, speed_m_s: float, force_n: float) -> None:
+        self._speed, self._force = speed_m_s, force_n
         self._grasp = _message("franka_msgs.action", "Grasp", "franka_ros2 (franka_msgs)")
         self._move = _message("franka_msgs.action", "Move", "franka_ros2 (franka_msgs)")
         self.actions = {"grasp": self._grasp, "move": self._move}
 
     def request(self, opening: float, max_effort_n: float) -> Request:
-        """A grasp when it closes with a force, whatever the width of the thing; else a move."""
+        """A grasp when it closes, or narrows with a force, whatever the width of the thing; else a move."""
         width = Stroke(0.0, FRANKA_STROKE_M).position(opening)
-        if opening < GRASP_BELOW and max_effort_n > 0.0:
+        if opening < (GRASP_BELOW if max_effort_n > 0.0 else SHUT_BELOW):
             goal = self._grasp.Goal()
-            goal.width, goal.speed, goal.force = width, self._speed, max_effort_n
+            goal.width, goal.speed, goal.force = (
+                width,
+                self._speed,
+                max_effort_n if max_effort_n > 0.0 else self._force,
+            )
             goal.epsilon.inner = goal.epsilon.outer = FRANKA_STROKE_M
             return Request("grasp", self._grasp, goal)
         goal = self._move.Goal()
@@ -90,7 +104,7 @@ class FrankaHand:
 def _message(module: str, name: str, package: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise TaskError(
             f"kind: needs {module.split('.')[0]}/{name}, which is not installed: install {package}"
         ) from error

@@ -7,12 +7,23 @@ ros2 run hilserl_gripper gripper_adapter --ros-args -p arm:=arm -p kind:=franka 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
+from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from sensor_msgs.msg import JointState
 
-from hilserl_gripper.drivers import FRANKA_STROKE_M, KINDS, FrankaHand, ParallelGripper, Request, Stroke
+from hilserl_gripper.drivers import (
+    FRANKA_FORCE_LIMIT_N,
+    FRANKA_FORCE_N,
+    FRANKA_STROKE_M,
+    KINDS,
+    FrankaHand,
+    ParallelGripper,
+    Request,
+    Stroke,
+)
 from hilserl_msgs.msg import GripperCommand
 from hilserl_ros import qos, topics
 from hilserl_ros.node import ERROR, WARN, HilserlNode, run
@@ -22,10 +33,11 @@ SAME_OPENING = 0.005  # a command as near as this to the last one is that one ag
 
 
 class GripperAdapterNode(HilserlNode):
-    """Sends the newest command, one goal at a time; a goal under way is cancelled for a newer command.
+    """Sends the newest command, one goal at a time; a goal under way is cancelled for a newer command. One
+    whose driver dies is sent again when the driver is back.
 
     Parameters: arm; kind (parallel, franka); driver (namespace of its actions); joint, closed, open
-    (parallel); joint_states (topic of the driver); speed (m/s, franka).
+    (parallel); joint_states (topic of the driver); speed (m/s, franka); force (N, franka).
     """
 
     def __init__(self) -> None:
@@ -40,7 +52,7 @@ class GripperAdapterNode(HilserlNode):
         }
         self._last: GripperCommand | None = None
         self._waiting: Request | None = None
-        self._busy = False
+        self._busy: Request | None = None  # under way
         self._goal: Any = None
         self._state = self.create_publisher(JointState, topics.gripper_state(arm), qos.sensor("realtime"))
         self.create_subscription(
@@ -61,8 +73,15 @@ class GripperAdapterNode(HilserlNode):
             raise TaskError(f"kind: {kind!r} must be one of {', '.join(KINDS)}; example: kind:=parallel")
         if not (math.isfinite(speed) and speed > 0.0):
             raise TaskError(f"speed: {speed} must be above 0 m/s; example: speed:=0.1")
+        force = float(self.declare_parameter("force", FRANKA_FORCE_N).value)
+        if not (math.isfinite(force) and 0.0 < force <= FRANKA_FORCE_LIMIT_N):
+            raise TaskError(
+                f"force: {force} must be above 0 and at most {FRANKA_FORCE_LIMIT_N:g} N; example: force:=40.0"
+            )
         if kind == "franka":
-            return Stroke(0.0, FRANKA_STROKE_M / 2.0), FrankaHand(speed)  # each finger moves half the width
+            return Stroke(0.0, FRANKA_STROKE_M / 2.0), FrankaHand(
+                speed, force
+            )  # each finger moves half the width
         return Stroke(closed, opened), ParallelGripper(self._joint, Stroke(closed, opened))
 
     def _command(self, message: GripperCommand) -> None:
@@ -80,27 +99,46 @@ class GripperAdapterNode(HilserlNode):
         self._send()
 
     def _send(self) -> None:
-        if self._waiting is None or self._busy:
+        self._take_back_if_driver_died()
+        if self._waiting is None or self._busy is not None:
             return
         client = self._action_clients[self._waiting.action]
         if not client.server_is_ready():
             self.diagnose(WARN, "gripper driver is not there", action=self._waiting.action)
             return
-        request, self._waiting, self._busy = self._waiting, None, True
-        client.send_goal_async(request.goal).add_done_callback(self._accepted)
+        request, self._waiting = self._waiting, None
+        self._busy = request
+        client.send_goal_async(request.goal).add_done_callback(partial(self._accepted, request))
 
-    def _accepted(self, future: Any) -> None:
+    def _take_back_if_driver_died(self) -> None:
+        """Its answer will never come, and would stop every command after it."""
+        if self._busy is None or self._action_clients[self._busy.action].server_is_ready():
+            return
+        self.diagnose(WARN, "gripper driver went away in mid-goal", action=self._busy.action)
+        self._waiting = self._waiting or self._busy
+        self._goal = self._busy = None
+
+    def _accepted(self, request: Request, future: Any) -> None:
+        if request is not self._busy:
+            return
         self._goal = future.result()
         if not self._goal.accepted:
-            self.diagnose(ERROR, "gripper driver refused a goal")
-            self._done(None)
+            self.diagnose(ERROR, "gripper driver refused a goal", action=request.action)
+            self._free()
         else:
             if self._waiting is not None:  # a newer command came while this one was on its way
                 self._goal.cancel_goal_async()
-            self._goal.get_result_async().add_done_callback(self._done)
+            self._goal.get_result_async().add_done_callback(partial(self._done, request))
 
-    def _done(self, _: Any) -> None:
-        self._goal, self._busy = None, False
+    def _done(self, request: Request, future: Any) -> None:
+        if request is not self._busy:
+            return
+        if future.result().status == GoalStatus.STATUS_ABORTED:
+            self.diagnose(WARN, "gripper driver gave a goal up", action=request.action)
+        self._free()
+
+    def _free(self) -> None:
+        self._goal = self._busy = None
         self._send()
 
     def _measured(self, message: JointState) -> None:

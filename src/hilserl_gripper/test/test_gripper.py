@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from hilserl_gripper.drivers import ParallelGripper, Stroke
+from hilserl_gripper.drivers import FRANKA_FORCE_N, FrankaHand, ParallelGripper, Stroke
 from hilserl_msgs.msg import GripperCommand
 from hilserl_ros import qos, topics
 from hilserl_ros.testing import RosGraph
@@ -34,6 +34,25 @@ def test_stroke_without_a_way_is_refused(closed, opened):
 def test_missing_messages_say_what_to_install():
     with pytest.raises(TaskError, match="ros-jazzy-control-msgs"):
         ParallelGripper("finger_joint", Stroke(0.0, 0.04))
+
+
+def test_a_franka_hand_closes_with_a_force_and_opens_without():
+    pytest.importorskip("franka_msgs.action", exc_type=ImportError)
+    hand = FrankaHand(speed_m_s=0.1, force_n=FRANKA_FORCE_N)
+    shut, opened = hand.request(0.0, 0.0), hand.request(1.0, 0.0)
+    assert (shut.action, shut.goal.force, shut.goal.width) == ("grasp", FRANKA_FORCE_N, 0.0)
+    assert (opened.action, opened.goal.width) == ("move", pytest.approx(0.08))
+    assert hand.request(0.0, 20.0).goal.force == 20.0
+    assert hand.request(0.3, 20.0).action == "grasp"
+    assert hand.request(0.3, 0.0).action == "move", "a narrow hand without a force holds nothing"
+
+
+@pytest.mark.parametrize("force", [0.0, -1.0, 71.0])
+def test_a_force_that_a_franka_hand_cannot_hold_is_refused(force):
+    from hilserl_gripper.gripper_adapter_node import GripperAdapterNode
+
+    with RosGraph(kind="franka", force=force), pytest.raises(TaskError, match="force"):
+        GripperAdapterNode()
 
 
 def test_unknown_kind_is_refused():
@@ -140,3 +159,43 @@ def test_state_is_the_opening(gripper):
     graph.spin_until(publish, what="a state")
     assert list(seen[0].name) == ["gripper"]
     assert list(seen[0].position) == pytest.approx([0.25])
+
+
+@needs_control_msgs
+def test_a_driver_that_dies_in_mid_goal_gets_the_command_when_it_is_back():
+    from control_msgs.action import ParallelGripperCommand
+    from rclpy.action import ActionServer
+    from rclpy.task import Future
+
+    from hilserl_gripper.gripper_adapter_node import GripperAdapterNode
+
+    goals = []
+
+    async def never(handle):
+        goals.append(handle.request.command.position[0])
+        await Future()
+
+    async def at_once(handle):
+        goals.append(handle.request.command.position[0])
+        handle.succeed()
+        return ParallelGripperCommand.Result()
+
+    name = "arm/gripper_controller/gripper_cmd"
+    with RosGraph(kind="parallel") as graph:
+        adapter = graph.add(GripperAdapterNode)
+        driver, peer = graph.peer("driver"), graph.peer()
+        server = ActionServer(driver, ParallelGripperCommand, name, never)
+        commands = peer.create_publisher(GripperCommand, topics.gripper_command("arm"), qos.GRIPPER_COMMAND)
+        graph.connect(peer, {topics.gripper_command("arm"): "subscriber"})
+        commands.publish(GripperCommand(position=1.0))
+        graph.spin_until(lambda: goals, what="the first goal")
+        server.destroy()
+        client = adapter._action_clients["gripper_cmd"]
+        graph.spin_until(lambda: not client.server_is_ready(), what="the end of the driver")
+        graph.spin_for(0.3)
+        server = ActionServer(driver, ParallelGripperCommand, name, at_once)
+        graph.spin_until(lambda: len(goals) == 2, what="the same command again")
+        commands.publish(GripperCommand(position=0.0))
+        graph.spin_until(lambda: len(goals) == 3, what="the next command")
+        assert goals == pytest.approx([0.04, 0.04, 0.0])
+        server.destroy()
