@@ -43,55 +43,74 @@ fingerprint() {
     { echo "$ros $python $venv"; cat requirements/*.txt scripts/setup.sh scripts/patch_ros_wheels.py; } | sha256sum | cut -d' ' -f1
 }
 
-missing_packages() {
-    local missing=()
+# Shared libraries of this machine. ldconfig is not on every user's PATH.
+libraries() { PATH=$PATH:/usr/sbin:/sbin ldconfig -p; }
+
+can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+apt_install() {
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"
+}
+
+# Nothing works without these.
+needed_packages() {
+    local missing=() known
+    known=$(libraries)
     command -v g++ >/dev/null || missing+=(g++)
     command -v cmake >/dev/null || missing+=(cmake)
     command -v make >/dev/null || missing+=(make)
     "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     "$python" -c 'import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").exists())' || missing+=(python3-dev)
-    local libraries library
-    libraries=$(ldconfig -p)
-    grep -q libEGL.so.1 <<<"$libraries" || missing+=(libegl1 libgl1-mesa-dri)
-    # SpaceMouse daemon, RealSense, Qt: library file and the package that has it.
-    for library in libspnav.so.0:libspnav0 libusb-1.0.so.0:libusb-1.0-0 libxkbcommon.so.0:libxkbcommon0 \
-        libdbus-1.so.3:libdbus-1-3 libfontconfig.so.1:libfontconfig1 libglib-2.0.so.0:libglib2.0-0; do
-        grep -q "${library%%:*}" <<<"$libraries" || missing+=("${library#*:}")
-    done
+    grep -q libEGL.so.1 <<<"$known" || missing+=(libegl1 libgl1-mesa-dri)
+    grep -q libglib-2.0.so.0 <<<"$known" || missing+=(libglib2.0-0)
     [ "$ros" = wheels ] || [ -f /opt/ros/jazzy/setup.sh ] || missing+=(ros-jazzy-ros-base)
     echo "${missing[*]:-}"
 }
 
-install_system_packages() {
-    local missing
-    missing=$(missing_packages)
-    [ -n "$missing" ] || return 0
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "      installing $missing"
-        # shellcheck disable=SC2086  # a list of words
-        if (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing) \
-            >/tmp/hilserl_apt.$$ 2>&1; then
-            rm -f /tmp/hilserl_apt.$$
-            return 0
-        fi
-        tail -n 5 /tmp/hilserl_apt.$$ >&2
-    fi
-    fail "system packages are missing. Run: sudo apt-get install -y --no-install-recommends $missing"
+# Devices and windows: library file and the package that has it. Training works without.
+device_packages() {
+    local missing=() known library
+    known=$(libraries)
+    for library in libspnav.so.0:libspnav0 libusb-1.0.so.0:libusb-1.0-0 libxkbcommon.so.0:libxkbcommon0 \
+        libdbus-1.so.3:libdbus-1-3 libfontconfig.so.1:libfontconfig1; do
+        grep -q "${library%%:*}" <<<"$known" || missing+=("${library#*:}")
+    done
+    echo "${missing[*]:-}"
 }
 
-# Windows on a display that nobody sees, for the tests with real mouse clicks; without it they are skipped.
-install_test_display() {
-    local wanted=(xvfb xdotool libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0
-        libxcb-shape0 libxcb-xkb1 libxkbcommon-x11-0)
-    if command -v Xvfb >/dev/null && command -v xdotool >/dev/null && ldconfig -p | grep -q libxcb-cursor.so.0; then
-        return 0
+# An X server that nobody sees, for the tests with real mouse clicks.
+display_packages() {
+    if command -v Xvfb >/dev/null && command -v xdotool >/dev/null && grep -q libxcb-cursor.so.0 <<<"$(libraries)"; then
+        return
     fi
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null &&
-        (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-            "${wanted[@]}") >/dev/null 2>&1; then
-        return 0
-    fi
-    echo "      tests of windows will be skipped; to have them: sudo apt-get install ${wanted[*]}"
+    echo "xvfb xdotool libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0" \
+        "libxcb-shape0 libxcb-xkb1 libxkbcommon-x11-0"
+}
+
+# With root everything is installed; without, what is needed must be there and the rest is told.
+install_system_packages() {
+    local group missing output
+    for group in needed device display; do
+        missing=$("${group}_packages")
+        if [ -n "$missing" ] && can_install; then
+            echo "      installing $missing"
+            output=$(mktemp)
+            # shellcheck disable=SC2086  # a list of words
+            apt_install $missing >"$output" 2>&1 || tail -n 5 "$output" >&2
+            rm -f "$output"
+            missing=$("${group}_packages")
+        fi
+        [ -z "$missing" ] || tell_missing "$group" "$missing"
+    done
+}
+
+tell_missing() {
+    local get="sudo apt-get install -y --no-install-recommends $2"
+    case $1 in
+        needed) fail "system packages are missing. Run: $get" ;;
+        device) echo "      SpaceMouse, RealSense or windows, and their tests, do not work before: $get" ;;
+        display) echo "      tests with real mouse clicks are skipped before: $get" ;;
+    esac
 }
 
 make_venv() {
@@ -154,10 +173,9 @@ choose_renderer() {
             return
         fi
     done
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ -z "${retried:-}" ]; then
+    if can_install && [ -z "${retried:-}" ]; then
         retried=1
-        (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-            libegl1 libgl1-mesa-dri libopengl0 libosmesa6) >>"$log" 2>&1 || true
+        apt_install libegl1 libgl1-mesa-dri libopengl0 libosmesa6 >>"$log" 2>&1 || true
         choose_renderer
         return
     fi
@@ -174,7 +192,6 @@ started=$SECONDS
 echo "Setting up hilserl in $venv ($("$python" --version), ROS 2 Jazzy from $ros)"
 echo "[1/$steps] system packages"
 install_system_packages
-install_test_display
 echo "[2/$steps] virtual environment"
 make_venv
 echo "[3/$steps] Python packages (one to five minutes; log: $log)"
