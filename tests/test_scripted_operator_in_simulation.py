@@ -6,7 +6,7 @@ import pytest
 
 from hilserl_sim.world import SimWorld
 from hilserl_task import load_task
-from hilserl_task.action_codec import action_from_stick, target_pose
+from hilserl_task.action_codec import action_from_stick, stick_axes, target_pose
 from hilserl_teleop.scripted_operator import ScriptedOperator
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,8 @@ def play(world, phase, seed, board_moved=False):
         if output.discard_button or (done and phase != "labels"):
             break
         stick = np.where(np.abs(output.stick) > task.operator.deadband, output.stick, 0.0)
-        world.set_target(target_pose(base_T_tcp, action_from_stick(base_T_tcp, stick, "base"), spec))
+        action = action_from_stick(stick_axes(task, base_T_tcp), stick)
+        world.set_target(target_pose(base_T_tcp, action, spec))
         world.advance(task.cycles_per_step)
     return outputs, np.array(successes)
 
