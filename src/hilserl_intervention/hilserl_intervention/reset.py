@@ -28,7 +28,7 @@ from hilserl_task import TaskError
 
 RATE_HZ = 50.0
 SAID_EVERY_S = 1.0
-FIRST_WORD_S = 2.0  # for a controller to be heard of
+CONTROLLER_PATIENCE_S = 60.0  # an arm that stopped itself may have to be recovered by a person first
 LAST_ACTION_S = 0.3  # the answer to the last action of the episode before may still be under way
 WAITING = "put everything in place, then press the success button"
 
@@ -62,7 +62,8 @@ class ResetNode(HilserlNode):
         self._arms = {arm.name: ArmReset(arm, self.task.reset) for arm in self.task.arms}
         self._check_starts()
         self._running: _Running | None = None
-        self._phase, self._said_at, self._began_at = "", 0.0, 0.0
+        self._phase, self._told = "", ""
+        self._told_at = self._began_at = 0.0
         self._buttons = {device: Buttons() for device in device_arms(self.task)}
         self._press_seen = False
         self._targets = {
@@ -137,7 +138,7 @@ class ResetNode(HilserlNode):
             self._running.end(f"a reset for episode {handle.request.episode} took over")
         mine = self._running = _Running(handle, Future())
         self._phase = "planning" if self._scripted else "person"
-        self._press_seen, self._said_at, self._began_at = False, 0.0, time.monotonic()
+        self._press_seen, self._told, self._began_at = False, "", time.monotonic()
         reason = await mine.done
         if self._running is mine:
             self._running = None
@@ -150,8 +151,7 @@ class ResetNode(HilserlNode):
     def _plan(self, seed: int) -> None:
         """As soon as all controllers speak; a node that has just started has not heard them yet."""
         rng, now = np.random.default_rng(seed), time.monotonic()
-        silent = [name for name, arm in self._arms.items() if not arm.speaks(now)]
-        if silent and now - self._began_at < FIRST_WORD_S:
+        if self._silent(now) and now - self._began_at < CONTROLLER_PATIENCE_S:
             return
         for name, arm in self._arms.items():
             taught = taught_matrix(self.task.reset.taught_poses[name])
@@ -207,16 +207,29 @@ class ResetNode(HilserlNode):
             self._phase, self._press_seen = ("person" if self.task.reset.confirm else "done"), False
 
     def _say(self, handle: Any) -> None:
-        """Once a second: the actor waits as long as it hears of us, and a person reads what to do."""
+        """Once a second, and at every change: the actor waits as long as it hears of us, and a person reads
+        what to do."""
         now = time.monotonic()
-        if now - self._said_at < SAID_EVERY_S:
+        waits_for = self._waits_for(now)
+        text = waits_for or "moving to the start pose"
+        if text == self._told and now - self._told_at < SAID_EVERY_S:
             return
-        self._said_at = now
+        self._told, self._told_at = text, now
         progress = min((arm.progress(now) for arm in self._arms.values()), default=0.0)
-        text = WAITING if self._phase == "person" else "moving to the start pose"
         handle.publish_feedback(Reset.Feedback(progress=float(progress), phase=text))
+        if waits_for:
+            self.diagnose(WARN, f"reset waits for the person: {waits_for}")
+
+    def _waits_for(self, now_s: float) -> str:
+        """What a person has to do; empty when nothing."""
         if self._phase == "person":
-            self.diagnose(WARN, f"reset waits for the person: {WAITING}")
+            return WAITING
+        if self._phase == "planning" and (silent := self._silent(now_s)):
+            return f"controller of arm {', '.join(silent)} is silent; make it active, or recover the arm"
+        return ""
+
+    def _silent(self, now_s: float) -> list[str]:
+        return [name for name, arm in self._arms.items() if not arm.speaks(now_s)]
 
 
 def main() -> None:
