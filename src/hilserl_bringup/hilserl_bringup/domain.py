@@ -13,6 +13,21 @@ from pathlib import Path
 
 # Domains 0 to 101 stay below Linux' ephemeral ports; 0 is everybody's default.
 _DOMAINS = range(1, 102)
+_LAST_DOMAIN = 232  # the last whose ports exist (DDSI-RTPS 9.6.1.1)
+
+
+def chosen_domain() -> int | None:
+    """The ROS_DOMAIN_ID that the user has set; None where it is not set.
+
+    Raises:
+        RuntimeError: it is no domain.
+    """
+    text = os.environ.get("ROS_DOMAIN_ID", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) <= _LAST_DOMAIN):
+        raise RuntimeError(f"ROS_DOMAIN_ID='{text}': must be a number from 0 to {_LAST_DOMAIN}; example: 42")
+    return int(text)
 
 
 @contextmanager
@@ -23,13 +38,11 @@ def own_domain() -> Iterator[int]:
     killed and whose leases still run, out of the graph.
 
     Raises:
-        RuntimeError: a ROS_DOMAIN_ID that is no number, or every domain is in use.
+        RuntimeError: a ROS_DOMAIN_ID that is no domain, or every domain is in use.
     """
-    chosen = os.environ.get("ROS_DOMAIN_ID", "")
-    if chosen:
-        if not chosen.isdigit():
-            raise RuntimeError(f"ROS_DOMAIN_ID='{chosen}': must be a number from 0 to 232; example: 42")
-        yield int(chosen)
+    chosen = chosen_domain()
+    if chosen is not None:
+        yield chosen
         return
     with _free_lock() as domain:
         yield domain

@@ -101,7 +101,22 @@ def _plan(options: argparse.Namespace) -> Plan:
     if len(names) > 1:
         raise TaskError(f"--compare: run folders are of different tasks: {', '.join(sorted(names))}")
     contestants = find_contestants(policies, MODES[options.mode])
-    return Plan(names.pop(), trials, seed, options.board_moved, tuple(options.set), contestants)
+    plan = Plan(names.pop(), trials, seed, options.board_moved, tuple(options.set), contestants)
+    for contestant in contestants:
+        load_task(str(Path(contestant.run_dir) / TASK_FILE), _changes(plan, contestant))
+    return plan
+
+
+def _changes(plan: Plan, contestant: Contestant) -> list[str]:
+    """Overrides on top of the task of the contestant's run."""
+    changes = [
+        f"evaluation.episodes={plan.trials}",
+        f"evaluation.deterministic={str(contestant.deterministic).lower()}",
+        f"evaluation.board_moved={str(plan.board_moved).lower()}",
+    ]
+    if contestant.checkpoint:
+        changes.append(f'evaluation.checkpoint="{contestant.checkpoint}"')
+    return [*changes, *plan.overrides]
 
 
 def _run_all(plan: Plan, folder: Path, videos: int, stop: StopRequest) -> int:
@@ -125,14 +140,7 @@ def evaluation_specs(
     plan: Plan, contestant: Contestant, results: Path, first_trial: int, videos: int
 ) -> tuple[list[NodeSpec], bool]:
     """Processes of the phase evaluate for one contestant; and whether they need a ROS domain of their own."""
-    overrides = [
-        f"evaluation.episodes={plan.trials}",
-        f"evaluation.deterministic={str(contestant.deterministic).lower()}",
-        f"evaluation.board_moved={str(plan.board_moved).lower()}",
-    ]
-    if contestant.checkpoint:
-        overrides.append(f'evaluation.checkpoint="{contestant.checkpoint}"')
-    overrides += plan.overrides
+    overrides = _changes(plan, contestant)
     run_dir = Path(contestant.run_dir)
     name = str(run_dir / TASK_FILE)
     task = load_task(name, overrides)

@@ -14,7 +14,7 @@ from types import FrameType
 
 from hilserl_bringup.announcement import announced
 from hilserl_bringup.commands import command
-from hilserl_bringup.domain import own_domain
+from hilserl_bringup.domain import chosen_domain, own_domain
 from hilserl_bringup.node_specs import NodeSpec
 from hilserl_bringup.patience import Patience
 from hilserl_bringup.process import Process
@@ -76,7 +76,7 @@ def run_specs(
 
     Raises:
         ExecutableNotFound: something is not built; nothing was started.
-        RuntimeError: no free ROS domain.
+        RuntimeError: no free ROS domain, or a ROS_DOMAIN_ID that is none.
     """
     if sum(spec.main for spec in specs) != 1:
         raise ValueError(f"specs: exactly one must be main, not {[spec.name for spec in specs if spec.main]}")
@@ -86,10 +86,11 @@ def run_specs(
         if stop is None:
             stop = stack.enter_context(StopRequest().installed())
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        if isolated:
-            environment["ROS_DOMAIN_ID"] = str(stack.enter_context(own_domain()))
+        domain = stack.enter_context(own_domain()) if isolated else chosen_domain()
+        if domain is not None:
+            environment["ROS_DOMAIN_ID"] = str(domain)
         if not all(spec.offline for spec in specs):
-            stack.enter_context(announced(run_dir, int(environment.get("ROS_DOMAIN_ID") or 0)))
+            stack.enter_context(announced(run_dir, domain or 0))
         processes: list[Process] = []
         try:
             for spec, line in zip(specs, commands, strict=True):

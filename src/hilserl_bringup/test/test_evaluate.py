@@ -103,6 +103,7 @@ def test_the_graph_is_told_which_trials_and_how(run, tmp_path):
         (["--checkpoint", "best"], "checkpoint 'best': not in"),
         (["--compare", "nowhere"], "run folder nowhere: has no task.yaml"),
         (["--task", "nonsense"], "task: 'nonsense' is unknown"),
+        (["--set", "episode.max_steps=-1"], "max_steps"),
     ],
 )
 def test_wrong_input_is_one_line_and_starts_nothing(run, capsys, arguments, text):

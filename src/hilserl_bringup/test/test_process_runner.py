@@ -205,9 +205,16 @@ def test_a_domain_of_the_user_is_kept(prefix, monkeypatch):
     monkeypatch.setenv("ROS_DOMAIN_ID", "42")
     with own_domain() as domain:
         assert domain == 42
-    monkeypatch.setenv("ROS_DOMAIN_ID", "many")
-    with pytest.raises(RuntimeError, match="'many': must be a number"), own_domain():
-        pass
+
+
+@pytest.mark.parametrize("value", ["many", "300", "-1"])
+@pytest.mark.parametrize("isolated", [True, False])
+def test_a_wrong_domain_starts_nothing(prefix, tmp_path, monkeypatch, value, isolated):
+    monkeypatch.setenv("ROS_DOMAIN_ID", value)
+    prefix("main", f"pathlib.Path('{tmp_path}/started').touch()")
+    with pytest.raises(RuntimeError, match=f"'{value}': must be a number from 0 to 232"):
+        run_specs([spec("main", main=True)], tmp_path / "run", isolated=isolated)
+    assert not (tmp_path / "started").exists()
 
 
 RUNNER = """
