@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program itself on an X server, with a mouse that xdotool moves, before real service servers."""
 
+import ctypes.util
 import os
 import shutil
 import signal
@@ -17,9 +18,13 @@ from hilserl_rqt.link import Link
 from hilserl_rqt.qt import QtCore
 
 MISSING = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
+if ctypes.util.find_library("xcb-cursor") is None:  # Qt on an X server
+    MISSING.append("libxcb-cursor0")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (Debian: xvfb, xdotool)"),
+    pytest.mark.skipif(
+        bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (scripts/setup.sh names the packages)"
+    ),
 ]
 SIZE = (1280, 800)
 
