@@ -48,6 +48,7 @@ class Reader:
         self._spec, self.driver, self._where = spec, driver, where
         self.calibration = Calibration(spec.axes, driver.deadband)
         self._buttons: ButtonMap | None = None
+        self._held: frozenset[str] = frozenset()  # down since before it steers: no new press
         self._watchdog = Watchdog(spec.stuck_s or driver.stuck_s, driver.silent_s)
         self._open_at = -np.inf
         self._is_open = self._was_open = False
@@ -73,8 +74,10 @@ class Reader:
         centred = self.driver.fades or self.calibration.centred(self.driver.axes)
         state = self._watchdog.update(now_s, reported, centred)
         if state is not State.STEERING or self._buttons is None:
+            self._held = self.driver.pressed
             return Reading(np.zeros(6), RELEASED, state)
-        levels = self._buttons.levels(self.driver.pressed | self.driver.tapped)
+        self._held &= self.driver.pressed
+        levels = self._buttons.levels((self.driver.pressed | self.driver.tapped) - self._held)
         return Reading(self.calibration.stick(self.driver.axes), levels, state)
 
     def close(self) -> None:

@@ -20,6 +20,8 @@ from hilserl_teleop.driver import DeviceGone
 from hilserl_teleop.hid_models import MODELS, PRO_BUTTONS, model_of
 from hilserl_teleop.hid_reports import ButtonBits, Deflection, parse
 from hilserl_teleop.hidraw_node import HidrawDriver, HidrawNode
+from hilserl_teleop.reader import Reader
+from hilserl_teleop.watchdog import State
 
 _spec = importlib.util.spec_from_file_location("devices", Path(__file__).with_name("devices.py"))
 devices = importlib.util.module_from_spec(_spec)
@@ -280,6 +282,29 @@ def test_link_lost_while_pushed(kernel, node_on):
         hand.wait_for_word("device stuck")
         moved = [codec.ns_from_stamp(t.header.stamp) for t in hand.twists if t.twist.linear.x]
         assert moved[-1] - last <= 0.2e9
+
+
+def test_a_button_that_is_held_through_trouble_is_not_pressed_again(kernel):
+    """A gripper that toggles by itself drops what it holds."""
+    kernel.plug(0, *COMPACT)
+    spec = DeviceSpec(driver="hidraw", buttons={"gripper": "left", "success": "right"})
+    reader = Reader(spec, HidrawDriver(spec, kernel.sys, kernel.dev))
+    for now in (10.0, 10.2):
+        reader.read(now)
+    kernel.report(0, "03 01 00\n01 00 00 51 ff 00 00")
+    assert reader.read(10.3).buttons == (False, False, False, True)
+    assert reader.read(10.6).state is State.STUCK
+    kernel.report(0, "01 00 00 00 00 00 00")  # the stick is let go of, the button is not
+    reader.read(10.7)
+    back = reader.read(10.9)
+    assert (back.state, back.buttons) == (State.STEERING, (False,) * 4)
+    kernel.report(0, "03 03 00")
+    assert reader.read(11.0).buttons == (True, False, False, False), "another button counts at once"
+    kernel.report(0, "03 00 00")
+    reader.read(11.1)
+    kernel.report(0, "03 01 00")
+    assert reader.read(11.2).buttons == (False, False, False, True)
+    reader.close()
 
 
 def test_a_button_that_the_model_has_not_ends_with_a_clear_error(kernel, node_on):
