@@ -65,6 +65,7 @@ class Listener:
         self._node = rclpy.create_node("teleop_check")
         self._title = topics.twist(arm)
         self._stick, self._buttons, self._heard_s = np.zeros(6), [False] * 4, -np.inf
+        self._problem = ""
         self._node.create_subscription(TwistStamped, topics.twist(arm), self._on_twist, qos.TELEOP)
         self._node.create_subscription(Joy, topics.joy(arm), self._on_joy, qos.TELEOP)
 
@@ -74,11 +75,16 @@ class Listener:
             rclpy.spin_once(self._node, timeout_sec=0.0)
         silent = time.monotonic() - self._heard_s > OLD_S
         pressed = ", ".join(str(n) for n, down in enumerate(self._buttons) if down)
-        state = "silent: nobody publishes" if silent else "publishing"
-        return Shown(self._title, state, not silent, self._stick, self._buttons[:4], pressed)
+        state = "silent: nobody publishes" if silent else self._problem or "publishing"
+        good = not silent and not self._problem
+        return Shown(self._title, state, good, self._stick, self._buttons[:4], pressed)
 
     def _on_twist(self, message: TwistStamped) -> None:
-        self._stick, self._heard_s = codec.vector_from_twist(message.twist), time.monotonic()
+        self._heard_s = time.monotonic()
+        try:
+            self._stick, self._problem = codec.vector_from_twist(message.twist), ""
+        except ValueError as error:  # another maker's driver
+            self._stick, self._problem = np.zeros(6), str(error)
 
     def _on_joy(self, message: Joy) -> None:
         self._buttons = [bool(level) for level in message.buttons]

@@ -320,6 +320,16 @@ def test_check_listens_to_any_driver():
         console = Console(file=io.StringIO(), width=100)
         console.print(check.picture(listener.look()))
         assert "publishing" in console.file.getvalue()
+
+        def broken():
+            message = TwistStamped()
+            message.twist.linear.x = float("nan")
+            twists.publish(message)
+            graph.spin_for(0.02)
+            shown = listener.look()
+            return not shown.good and "finite" in shown.state and not shown.stick.any()
+
+        graph.spin_until(broken, 10, "a driver that says nonsense is shown as such")
         listener._node.destroy_node()
 
 
