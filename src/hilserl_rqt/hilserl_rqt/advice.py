@@ -117,18 +117,30 @@ class NodeLine(QtWidgets.QLabel):
         if state.nodes == self._shown:
             return
         self._shown = dict(state.nodes)
-        dead = [name for name, alive in self._shown.items() if not alive]
-        alive = [name for name, lives in self._shown.items() if lives]
-        parts = []
-        if not alive and dead:
-            parts.append(f'<span style="color:{MUTED}">all {len(dead)} nodes have ended</span>')
-        elif dead:
-            parts.append(f'<span style="color:{RED}"><b>{_dead_text(dead)}</b></span>')
-        if alive:
-            names = ", ".join(name.rsplit("/", 1)[-1] for name in alive)
-            parts.append(f'<span style="color:{MUTED}">● {len(alive)} nodes alive: {names}</span>')
-        self.setText("&nbsp;&nbsp; ".join(parts))
         self.setToolTip("\n".join(f"{name}: {'alive' if ok else 'DEAD'}" for name, ok in self._shown.items()))
+        self._fit()
+
+    def resizeEvent(self, event: object) -> None:
+        """Fits the text into the new width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """The dead first, in bold and red; names of the living end in … where there is no room."""
+        shown = self._shown or {}
+        dead = [name for name, alive in shown.items() if not alive]
+        alive = [name.rsplit("/", 1)[-1] for name, lives in shown.items() if lives]
+        said = "" if not dead else _dead_text(dead) if alive else f"all {len(dead)} nodes have ended"
+        bold = QtGui.QFont(self.font())
+        bold.setBold(True)
+        room = self.width() - QtGui.QFontMetrics(bold).horizontalAdvance(f"{said}    ")
+        living = f"● {len(alive)} nodes alive: {', '.join(alive)}" if alive else ""
+        living = self.fontMetrics().elidedText(living, Qt.TextElideMode.ElideRight, max(0, room))
+        first = f"<b>{said}</b>" if alive else said
+        self.setText(
+            f'<span style="color:{RED if alive else MUTED}">{first}</span>{"&nbsp;&nbsp; " if said else ""}'
+            f'<span style="color:{MUTED}">{living}</span>'
+        )
 
 
 def _dead_text(dead: list[str]) -> str:

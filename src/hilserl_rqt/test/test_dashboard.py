@@ -8,9 +8,11 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from played_graph import PlayedGraph
 
 from hilserl_msgs.msg import Action, CartesianControllerState, EpisodeSummary
+from hilserl_rqt.advice import NodeLine
 from hilserl_rqt.dashboard import Dashboard
 from hilserl_rqt.link import Link
 from hilserl_rqt.qt import Qt, QtCore, QtGui, QtWidgets
+from hilserl_rqt.state import GraphState
 from hilserl_rqt.theme import BLUE, ORANGE
 
 HUMAN, POLICY, HOLD = Action.SOURCE_HUMAN, Action.SOURCE_POLICY, Action.SOURCE_HOLD
@@ -246,6 +248,26 @@ def test_no_text_is_cut_and_nothing_overlaps(stage, app):
         boxes = [QtCore.QRect(panel.mapTo(stage.window, QtCore.QPoint()), panel.size()) for panel in panels]
         for i, box in enumerate(boxes):
             assert not any(box.intersects(other) for other in boxes[i + 1 :])
+
+
+def test_names_of_many_nodes_end_where_the_window_ends(app):
+    line = NodeLine()
+    line.show()
+    names = ["actor", "learner", *(f"a_node_with_a_long_name_{i}" for i in range(9))]
+    for dead in ((), ("learner",)):
+        state = GraphState(None)
+        state.nodes = {f"/{name}": name not in dead for name in names}
+        line.refresh(state, 0.0)
+        for width in (700, 400):
+            line.resize(width, 24)
+            document = QtGui.QTextDocument()
+            document.setDefaultFont(line.font())
+            document.setHtml(line.text())
+            assert document.idealWidth() <= width + 2 * document.documentMargin()
+            plain = document.toPlainText()
+            assert plain.endswith("…")
+            assert f"{11 - len(dead)} nodes alive: actor" in plain
+            assert plain.startswith("✘ learner DEAD") == bool(dead)
 
 
 def test_before_a_graph_starts_the_banner_says_all(app):
