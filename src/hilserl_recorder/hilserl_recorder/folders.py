@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -23,6 +25,18 @@ def bags_of(folder: Path) -> list[Path]:
     if not paths:
         raise BagError(f"bags: folder {folder} holds no episodes")
     return paths
+
+
+@contextmanager
+def all_or_none() -> Iterator[list[Path]]:
+    """Of the new bags put into the list none stays when the block fails, by Ctrl-C too."""
+    made: list[Path] = []
+    try:
+        yield made
+    except BaseException:
+        for path in made:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def copy_bag(source: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilserl_recorder import lerobot_format as layout
+from hilserl_recorder.folders import all_or_none
 from hilserl_recorder.imported import HUMAN, ImportedEpisode, poses_from_states, write_imported
 from hilserl_recorder.lerobot_dataset import LeRobotDataset, LeRobotEpisode, decode
 from hilserl_recorder.progress import track
@@ -30,16 +31,16 @@ def import_dataset(root: Path, out: Path, task: Task, cameras: dict[str, str]) -
         cameras: name of a camera in the dataset, by name in the task, where they differ.
 
     Raises:
-        BagError: no dataset, or it does not fit the task; bags written before stay.
+        BagError: no dataset, or it does not fit the task; `out` is as before then.
     """
     dataset = LeRobotDataset(root)
     wanted = _picture_names(dataset, task, cameras)
     _check(dataset, task)
-    made = []
-    for episode in track(dataset.episodes(wanted), "importing", len(dataset.rows)):
-        origin = f"LeRobotDataset {root.name}, episode {episode.index}"
-        converted, about = _converted(episode, task, wanted, origin)
-        made.append(write_imported(out, task, converted, origin, about))
+    with all_or_none() as made:
+        for episode in track(dataset.episodes(wanted), "importing", len(dataset.rows)):
+            origin = f"LeRobotDataset {root.name}, episode {episode.index}"
+            converted, about = _converted(episode, task, wanted, origin)
+            made.append(write_imported(out, task, converted, origin, about))
     return made
 
 

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hilserl_recorder.folders import bags_of, copy_bag, task_of
+from hilserl_recorder.folders import all_or_none, bags_of, copy_bag, task_of
 from hilserl_recorder.numbering import bag_path, next_number
 from hilserl_recorder.progress import track
 from hilserl_ros.bags import BagError, read_episode
@@ -34,15 +33,10 @@ def merge(sources: Sequence[Path], out: Path) -> list[Path]:
     existing = bags_of(out) if out.is_dir() and any(out.glob("episode_*")) else []
     check_same_task([*existing, *bags])
     out.mkdir(parents=True, exist_ok=True)
-    made: list[Path] = []
-    try:
+    with all_or_none() as made:
         for bag in track(bags, "copying"):
             made.append(bag_path(out, next_number(out)))
             copy_bag(bag, made[-1])
-    except BaseException:
-        for path in made:
-            shutil.rmtree(path, ignore_errors=True)
-        raise
     return made
 
 

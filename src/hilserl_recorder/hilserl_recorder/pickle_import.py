@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from hilserl_recorder import restricted_pickle
+from hilserl_recorder.folders import all_or_none
 from hilserl_recorder.imported import HUMAN, ImportedEpisode, poses_from_states, write_imported
 from hilserl_recorder.original_frames import OriginalFrames
 from hilserl_recorder.progress import track
@@ -43,19 +44,19 @@ def import_pickle(path: Path, out: Path, task: Task, cameras: dict[str, str]) ->
         cameras: name of a camera in the pickle, by name in the task, where they differ.
 
     Raises:
-        BagError: refused, damaged, or not fitting the task; bags written before stay.
+        BagError: refused, damaged, or not fitting the task; `out` is as before then.
     """
     if len(task.arms) != 1:
         raise BagError(f"pickle {path}: is of one arm, task '{task.name}' has {len(task.arms)}")
     names = [cameras.get(camera.name, camera.name) for camera in task.cameras]
     transitions = _checked(restricted_pickle.load(path), path, names)
     episodes = _split(transitions, path)
-    made = []
-    for number, episode in enumerate(track(episodes, "importing", len(episodes))):
-        origin = f"pickle {path.name}, episode {number}"
-        frames = OriginalFrames.of(episode)
-        about = {"import_notes": frames.note + "; actions clipped to -1..1"}
-        made.append(write_imported(out, task, _converted(episode, frames, task, names), origin, about))
+    with all_or_none() as made:
+        for number, episode in enumerate(track(episodes, "importing", len(episodes))):
+            origin = f"pickle {path.name}, episode {number}"
+            frames = OriginalFrames.of(episode)
+            about = {"import_notes": frames.note + "; actions clipped to -1..1"}
+            made.append(write_imported(out, task, _converted(episode, frames, task, names), origin, about))
     return made
 
 

@@ -210,6 +210,17 @@ def test_what_is_no_demonstration_is_named(tmp_path, run_demos, change, text):
     assert not (tmp_path / "bags").exists()
 
 
+def test_an_import_that_fails_on_the_way_leaves_the_folder_as_it_was(tmp_path, run_demos):
+    good, bad = Original(1), Original(2)
+    imported(written(tmp_path / "good.pkl", good), tmp_path, run_demos)
+    bad.transitions[2]["actions"] = np.full(6, np.nan)
+    path = written(tmp_path / "half.pkl", good, bad)
+    code, _, error = run_demos("import", path, "--out", tmp_path / "bags", "--task", "ram_insertion")
+    assert code == 1
+    assert "half.pkl, episode 1: does not fit task 'ram_insertion': actions not finite" in error
+    assert [bag.name for bag in (tmp_path / "bags").iterdir()] == ["episode_0000"]
+
+
 def test_a_source_that_is_not_there(tmp_path, run_demos):
     arguments = ("--out", tmp_path / "bags", "--task", "ram_insertion")
     code, _, error = run_demos("import", tmp_path / "nowhere", *arguments)
