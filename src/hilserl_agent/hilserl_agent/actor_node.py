@@ -19,22 +19,22 @@ from hilserl_agent.actor_desk import ActorDesk
 from hilserl_agent.actor_parameters import read_parameters
 from hilserl_agent.actor_policy import LearnedPolicy, make_policy
 from hilserl_agent.actor_stage import Deadline, Stage
-from hilserl_agent.actor_state import ActorState, load_state, save_state
+from hilserl_agent.actor_state import CounterFile
 from hilserl_agent.config import load_perception, perception_id
 from hilserl_agent.episode_book import ClosedStep, Ending, EpisodeBook, Event, Executed, Outcome
 from hilserl_agent.episode_plan import EpisodePlan
 from hilserl_agent.episode_summary import episode_summary
 from hilserl_agent.graph_client import GraphClient
+from hilserl_agent.insights import Insights
 from hilserl_agent.learner_link import LearnerLink
 from hilserl_agent.observations import ObservationReader
+from hilserl_agent.reward_patience import RewardPatience
 from hilserl_agent.starts import write_start
 from hilserl_agent.training_stop import TrainingStop
 from hilserl_agent.training_trials import TrainingTrials
-from hilserl_msgs.msg import Action, EpisodeSummary, Observation, PolicyInsight, Reward
+from hilserl_msgs.msg import Action, EpisodeSummary, Observation, Reward
 from hilserl_ros import qos, topics
-from hilserl_ros.codec import floats32
 from hilserl_ros.node import ERROR, WARN, HilserlNode, run
-from hilserl_task import TaskError
 from hilserl_task.gripper import GripperPenalty
 
 WATCH_PERIOD_S = 0.2
@@ -43,7 +43,6 @@ LEARNER_TIMEOUT_S = 60.0  # for the last transitions and the last checkpoint
 MUX_TIMEOUT_S = 5.0  # to switch interventions off or on
 SUMMARY_TIMEOUT_S = 2.0  # for the monitor to take the last summary
 SETTLE_S = 0.5  # discovery between the other nodes may lag behind ours
-REWARD_WAIT_PERIODS = 0.3  # realtime: share of the period that an action waits for its reward
 MISSING_REWARDS = 10  # realtime: steps without a reward after which an episode cannot be judged
 DISCARDED_IN_A_ROW = 10  # evaluation: so many say that something is broken
 
@@ -55,8 +54,8 @@ class Actor(HilserlNode):
         super().__init__("actor")
         torch.set_num_threads(1)  # more only spin: the learner and the simulation need the cores
         self._chosen = read_parameters(self)
-        self._counters_file = self.run_dir / "checkpoints" / "actor.json"
-        self._state = self._load_counters()
+        self._counters = CounterFile(self.run_dir, self._chosen.phase, self._chosen.counting)
+        self._state = self._counters.load()
         self._summaries = self.create_publisher(EpisodeSummary, topics.EPISODE, qos.EPISODE)
         self._stop = TrainingStop(self.task.training)
         self._stop.restore(self._state.training_stop)
@@ -67,15 +66,14 @@ class Actor(HilserlNode):
         self._policy = make_policy(self.task, self.run_dir, self._chosen)
         self._link = self._make_link(perception_id(perception))
         self._graph = GraphClient(self, self.task, self, self._chosen.use_reward)
-        self._insights = self.create_publisher(PolicyInsight, topics.POLICY_INSIGHT, qos.INSIGHT)
+        self._insights = Insights(self)
         self._trials = self._make_trials()
         self._enter_waiting()
         self._desk = ActorDesk(
             self, self._trials, lambda: (self._stage, self._state.next_episode - 1), self._enter_waiting
         )
         self.create_timer(WATCH_PERIOD_S, self._watch)
-        self._reward_timer = self.create_timer(REWARD_WAIT_PERIODS * self.task.period_s, self._reward_overdue)
-        self._reward_timer.cancel()
+        self._patience = RewardPatience(self, self.task.period_s, self._reward_overdue)
 
     # -- set-up ---------------------------------------------------------------------------------------
 
@@ -170,7 +168,7 @@ class Actor(HilserlNode):
         self._book = EpisodeBook(self._chosen.rules, GripperPenalty(self.task))
         self._next_step = 0
         self._stamps: dict[int, Time] = {}
-        self._reward_overdue_at = -1
+        self._patience.begin_episode()
         self._began_at = time.monotonic()
         self._plan.policy.seed(self._plan.exploration_seed(self.seed))
         self._graph.start_episode(self._episode, self._plan.reset_seed(self.seed), self._plan.board_moved)
@@ -281,16 +279,9 @@ class Actor(HilserlNode):
 
     def _may_act_unjudged(self, step: int) -> bool:
         """Realtime only: after a short wait the robot goes on although a step is not closed yet."""
-        if self._chosen.lockstep:
-            return False
-        if self._reward_overdue_at == step:
-            return True
-        if self._reward_timer.is_canceled():
-            self._reward_timer.reset()
-        return False
+        return not self._chosen.lockstep and self._patience.is_over(step)
 
     def _reward_overdue(self) -> None:
-        self._reward_timer.cancel()
         step = self._next_step
         if self._stage is not Stage.RUNNING or self._book.steps >= step:
             return
@@ -301,7 +292,7 @@ class Actor(HilserlNode):
                 ERROR, f"episode {self._episode} discarded: {missing} missing for {MISSING_REWARDS} steps"
             )
             self._book.finish(Ending.FAULT)
-        self._reward_overdue_at = step
+        self._patience.give_up(step)
         self._advance()
 
     def _act(self) -> None:
@@ -317,10 +308,7 @@ class Actor(HilserlNode):
         self._expect(step)
         version, stamp = self._plan.policy.version, self._stamps.pop(step)
         self._graph.send_action(step, decision.action, version, stamp)
-        insight = PolicyInsight(episode=self._episode, step=step, policy_version=version)
-        insight.header.stamp = stamp
-        insight.mean, insight.std = floats32(decision.mean), floats32(decision.std)
-        self._insights.publish(insight)
+        self._insights.publish(self._episode, step, version, stamp, decision)
 
     def _expect(self, step: int) -> None:
         """Starts the clock for what has to follow observation `step`."""
@@ -331,7 +319,7 @@ class Actor(HilserlNode):
     # -- the end of an episode ------------------------------------------------------------------------
 
     def _end_episode(self) -> None:
-        self._reward_timer.cancel()
+        self._patience.stop()
         self._graph.close_episode()
         book = self._book
         if self._trials is not None and not self._plan.learnt:
@@ -389,19 +377,9 @@ class Actor(HilserlNode):
             text += f": waiting for {', '.join(waiting_for)}; is the simulation or robot still running?"
         self._fail(text)
 
-    def _load_counters(self) -> ActorState:
-        if self._chosen.phase == "evaluate":
-            return ActorState()  # an evaluation is repeated as a whole, so that its seeds are
-        try:
-            return load_state(self._counters_file, self._chosen.counting)
-        except ValueError as error:
-            raise TaskError(str(error)) from error
-
     def _save_counters(self) -> None:
-        if self._chosen.phase == "evaluate":
-            return
         try:
-            save_state(self._counters_file, self._chosen.counting, self._state)
+            self._counters.save(self._state)
         except OSError as error:
             self._fail(f"counters cannot be saved: {error}; free disk space and start again")
 

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hilserl_task import TaskError
+
 # Counting from 0 again would use episode numbers twice, which the learner refuses.
 _REMEDY = "use a new run folder"
 
@@ -38,6 +40,31 @@ class ActorState:
         if episode > self.counted_episode:
             self.total_steps += steps
             self.counted_episode = episode
+
+
+class CounterFile:
+    """Counters of one phase of a run. An evaluation keeps none: it is repeated as a whole, as its seeds are.
+
+    Args:
+        phase: train, evaluate or teleop.
+        counting: name of its entry in the file.
+    """
+
+    def __init__(self, run_dir: Path, phase: str, counting: str) -> None:
+        self._path, self._counting = run_dir / "checkpoints" / "actor.json", counting
+        self._kept = phase != "evaluate"
+
+    def load(self) -> ActorState:
+        """What an earlier start left; TaskError when the file is damaged."""
+        try:
+            return load_state(self._path, self._counting) if self._kept else ActorState()
+        except ValueError as error:
+            raise TaskError(str(error)) from error
+
+    def save(self, state: ActorState) -> None:
+        """Raises OSError: disk full or not writable."""
+        if self._kept:
+            save_state(self._path, self._counting, state)
 
 
 def load_state(path: Path, phase: str) -> ActorState:

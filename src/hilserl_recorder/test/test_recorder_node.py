@@ -379,6 +379,7 @@ def test_a_simulated_arm_runs_on_the_numbers_of_the_task_file(tmp_path):
     assert arm["parameters"]["gains"]["translational_stiffness"] == 2000.0
 
 
+@pytest.mark.slow
 def test_after_ctrl_c_the_same_command_goes_on(tmp_path, recorder_process):
     with RosGraph() as graph:
         first = recorder_process(target=2)
