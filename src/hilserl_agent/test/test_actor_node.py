@@ -249,7 +249,6 @@ def test_actor_goes_on_without_learner_and_a_new_learner_continues(robot, start,
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_killed_learner_loses_nothing(robot, start, kit, run_dir):
     overrides = ("training.max_steps=150", "learner.checkpoint_every=10")
     robot.allowed = 60
