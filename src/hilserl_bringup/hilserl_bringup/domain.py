@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Domains 0 to 101 stay below Linux' ephemeral ports; 0 is everybody's default.
-_DOMAINS = range(1, 102)
+# Domains 0 to 101 stay below Linux' ephemeral ports; 0 is everybody's default. The upper half is for tests,
+# which draw theirs in another way (hilserl_ros.testing).
+_DOMAINS = range(1, 51)
 _LAST_DOMAIN = 232  # the last whose ports exist (DDSI-RTPS 9.6.1.1)
 
 

@@ -198,7 +198,7 @@ def test_with_a_real_robot_the_domain_stays_that_of_its_drivers(prefix, tmp_path
 def test_two_runs_never_share_a_domain(prefix):
     with own_domain() as first, own_domain() as second:
         assert first != second
-        assert {first, second} <= set(range(1, 102))
+        assert {first, second} <= set(range(1, 51))
 
 
 def test_a_domain_of_the_user_is_kept(prefix, monkeypatch):

@@ -77,7 +77,7 @@ class Bench:
 
     def wait_for_status(self, name, *words):
         def found():
-            for status in (status for array in self.diagnostics for status in array.status):
+            for status in (status for array in reversed(self.diagnostics) for status in array.status):
                 text = " ".join([status.message, *(f"{fact.key} {fact.value}" for fact in status.values)])
                 if name in status.name and all(word in text for word in words):
                     return status
@@ -188,8 +188,15 @@ def test_lost_frames_and_exposure_are_reported():
         seen = bench.listen(Image, topic("wrist_1"))
         bench.show_until("111", lambda: len(seen) > 3, exposure=8000)
         bench.cameras["111"].show(picture(1), bench.device_ms(), skip=4, exposure=8000)
-        found = bench.wait_for_status("realsense: camera wrist_1", "lost_frames 4", "exposure 8000")
-        bench.show_until("111", found, what="report", exposure=8000)
+        found = bench.wait_for_status("realsense: camera wrist_1", "exposure 8000")
+
+        def counted():
+            status = found()
+            facts = {fact.key: fact.value for fact in status.values} if status else {}
+            # A busy machine loses frames of its own.
+            return int(facts.get("lost_frames", 0)) >= 4
+
+        bench.show_until("111", counted, what="report", exposure=8000)
 
 
 # -- without ROS: what the device offers and takes -----------------------------------------------------

@@ -2,6 +2,8 @@
 """The loop from a person's button or correction to a better classifier: real nodes, real training."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from std_srvs.srv import Trigger
 
 from hilserl_msgs.msg import Action, ArmState, EpisodeSummary, Observation, RecorderStatus, Reward
 from hilserl_msgs.srv import CorrectEpisode
-from hilserl_reward import correct_episode, train_classifier
+from hilserl_reward import train_classifier
 from hilserl_reward.collect_labels import CollectLabels
 from hilserl_reward.label_keeper import LabelKeeper
 from hilserl_reward.labels import label_files, read_labels
@@ -327,11 +329,7 @@ def test_corrections_are_learned_by_one_command_and_a_running_judge_changes_its_
     assert again["new_frames"] == 0
 
 
-def test_the_command_corrects_the_newest_episode(kit, tmp_path, monkeypatch, capsys):
-    import threading
-
-    import rclpy
-
+def test_the_command_corrects_the_newest_episode(kit, tmp_path):
     with graph_of(kit, tmp_path) as ros:
         ros.add(LabelKeeper)
         graph = Graph(ros, kit)
@@ -339,20 +337,12 @@ def test_the_command_corrects_the_newest_episode(kit, tmp_path, monkeypatch, cap
         graph.episode(1, [0.9] * 3, SUCCESS)
         graph.episode(2, [0.9] * 3, SUCCESS)
         ros.spin_for(0.3)
-        # The command brings ROS up and down by itself; here it is up already, in this process.
-        monkeypatch.setattr(rclpy, "init", lambda **_: None)
-        monkeypatch.setattr(rclpy, "try_shutdown", lambda: None)
-        codes = []
-
-        def command():
-            with pytest.raises(SystemExit) as stop:
-                correct_episode.main(["failure"])
-            codes.append(stop.value.code)
-
-        thread = threading.Thread(target=command)
-        thread.start()
-        ros.spin_until(lambda: codes, timeout_s=20, what="the command")
-        thread.join()
-    assert codes == [0]
-    assert "episode 2 counts as failure" in capsys.readouterr().out
+        command = [sys.executable, "-m", "hilserl_reward.correct_episode", "failure"]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            ros.spin_until(lambda: process.poll() is not None, timeout_s=30, what="the command")
+            said = process.stdout.read()
+    assert process.returncode == 0, said
+    assert "episode 2 counts as failure" in said
     assert json.loads(json.dumps(read_labels(files(tmp_path)[0]).origin))["episode"] == 2

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import time
 from collections.abc import Callable
 from functools import partial
@@ -26,13 +27,15 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 _domain = contextlib.ExitStack()  # held until the process ends
+_DOMAINS = range(51, 101)  # runs started by hilserl_bringup use the lower ones
 AnyNode = TypeVar("AnyNode", bound=Node)
 
 
 def own_domain() -> int:
     """Gives this process, and its children, a ROS_DOMAIN_ID that no other test run on this machine uses."""
     if "HILSERL_TEST_DOMAIN" not in os.environ:
-        os.environ["HILSERL_TEST_DOMAIN"] = str(_domain.enter_context(domain_id()))
+        domain = _domain.enter_context(domain_id(selector=lambda: random.choice(_DOMAINS)))
+        os.environ["HILSERL_TEST_DOMAIN"] = str(domain)
     os.environ["ROS_DOMAIN_ID"] = os.environ["HILSERL_TEST_DOMAIN"]
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     return int(os.environ["ROS_DOMAIN_ID"])
