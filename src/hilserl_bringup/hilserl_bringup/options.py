@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hilserl_task import TaskError, available_tasks
+from hilserl_task import TaskError, available_tasks, completion
 
 WRONG_INPUT = 2
 
@@ -93,14 +93,7 @@ def print_tasks() -> int:
 
 def complete_with_shell(parser: argparse.ArgumentParser) -> None:
     """Completion of options, task and checkpoint names in the shell where `argcomplete` is activated."""
-    import argcomplete
-
-    for action in parser._actions:
-        if action.dest == "task":
-            action.completer = lambda **_: available_tasks()  # type: ignore[attr-defined]
-        if action.dest == "checkpoint":
-            action.completer = _checkpoints  # type: ignore[attr-defined]
-    argcomplete.autocomplete(parser)
+    completion.complete_with_shell(parser, checkpoint=_checkpoints)
 
 
 def _checkpoints(parsed_args: argparse.Namespace, **_: object) -> list[str]:

@@ -7,10 +7,9 @@ import argparse
 import sys
 from collections.abc import Callable
 
-import argcomplete
-
-from hilserl_task import Task, TaskError, available_tasks, load_task
+from hilserl_task import Task, TaskError, load_task
 from hilserl_task.camera_spec import CameraSpec
+from hilserl_task.completion import complete_with_shell
 
 WRONG_INPUT, INTERRUPTED = 2, 130
 
@@ -40,12 +39,7 @@ def chosen_cameras(task: Task, name: str | None) -> tuple[CameraSpec, ...]:
 
 def complete(parser: argparse.ArgumentParser) -> None:
     """Completion of options, task and camera names in the shell where `argcomplete` is activated."""
-    for action in parser._actions:
-        if action.dest == "task":
-            action.completer = lambda **_: available_tasks()  # type: ignore[attr-defined]
-        if action.dest == "camera":
-            action.completer = _cameras  # type: ignore[attr-defined]
-    argcomplete.autocomplete(parser)
+    complete_with_shell(parser, camera=_cameras)
 
 
 def run_tool(name: str, tool: Callable[[], int]) -> int:

@@ -13,7 +13,8 @@ from scipy.spatial.transform import Rotation
 
 from hilserl_msgs.msg import CartesianControllerState
 from hilserl_ros import codec, qos, topics
-from hilserl_task import TaskError, available_tasks, load_task
+from hilserl_task import TaskError, load_task
+from hilserl_task.completion import complete_with_shell
 from hilserl_task.edit import edit_task_file, with_value
 from hilserl_task.frames import Array
 from hilserl_task.loader import find_task_file
@@ -92,16 +93,13 @@ def _measure(arm: str) -> Array:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    import argcomplete
-
     parser = argparse.ArgumentParser(prog="teach", description=__doc__)
-    named = parser.add_argument("--task", required=True, metavar="NAME", help="name or path of the task file")
-    named.completer = lambda **_: available_tasks()  # type: ignore[attr-defined]
+    parser.add_argument("--task", required=True, metavar="NAME", help="name or path of the task file")
     parser.add_argument("--arm", metavar="NAME", help="only this arm (default: all of the task)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="a.b=c", help="change a key of the task"
     )
-    argcomplete.autocomplete(parser)
+    complete_with_shell(parser)
     return parser.parse_args(arguments)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from hilserl_recorder import demos_commands
 from hilserl_ros.bags import BagError
 from hilserl_task import TaskError
+from hilserl_task.completion import complete_with_shell
 
 WRONG_INPUT, INTERRUPTED = 2, 130
 
@@ -21,7 +22,7 @@ WRONG_INPUT, INTERRUPTED = 2, 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Exit code 1: a bag or file is unusable; 2: wrong arguments; 130: Ctrl-C."""
     parser = _parser()
-    _complete_with_shell(parser)
+    complete_with_shell(parser)
     options = parser.parse_args(arguments)
     try:
         code = options.run(options)
@@ -43,13 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     for add in demos_commands.COMMANDS:
         add(commands)
     return parser
-
-
-def _complete_with_shell(parser: argparse.ArgumentParser) -> None:
-    """Completion in the shell where `argcomplete` is activated: commands, options, folders, task names."""
-    import argcomplete
-
-    argcomplete.autocomplete(parser)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from hilserl_recorder.contact_sheet import contact_sheet
 from hilserl_recorder.folders import bags_of
 from hilserl_ros.bags import BagError, read_episode
 from hilserl_ros.names import OUTCOMES
-from hilserl_task import available_tasks, load_task
+from hilserl_task import load_task
 
 FASTEST = 10.0  # replay: listeners must keep up with 10 Hz pictures
 Commands = Any  # argparse has no public name for it
@@ -112,8 +112,7 @@ def _add_import(commands: Commands) -> None:
     parser = _command(commands, "import", text, _import)
     parser.add_argument("source", type=Path, metavar="SOURCE")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of bags, new or not")
-    task = parser.add_argument("--task", required=True, metavar="NAME", help="name or path of the task file")
-    task.completer = lambda **_: available_tasks()  # type: ignore[attr-defined]
+    parser.add_argument("--task", required=True, metavar="NAME", help="name or path of the task file")
     parser.add_argument(
         "--camera", action="append", default=[], type=_pair, metavar="TASK=SOURCE",
         help="name of a camera in the source, where it differs; may be repeated",

@@ -33,9 +33,10 @@ from hilserl_reward.judge import Judge
 from hilserl_reward.labels import LabelError, label_files, read_labels, select_cameras
 from hilserl_reward.meaning import meaning_of
 from hilserl_reward.model import MODEL_FILE, load_classifier, model_id
-from hilserl_reward.options import add_run_options, complete_with_shell, task_of
+from hilserl_reward.options import add_run_options, task_of
 from hilserl_reward.train_classifier import predict_all
 from hilserl_task import Task, TaskError
+from hilserl_task.completion import complete_with_shell
 
 MEASURED_FILE = MODEL_FILE.with_name("measured.json")
 SHEET_FILE = MODEL_FILE.with_name("false_positives.png")

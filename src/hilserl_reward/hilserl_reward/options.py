@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hilserl_task import Task, available_tasks, load_task
+from hilserl_task import Task, load_task
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -22,13 +22,3 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 def task_of(options: argparse.Namespace) -> Task:
     """The task that the options name. Raises TaskError."""
     return load_task(options.task or str(options.run_dir / "task.yaml"), options.set)
-
-
-def complete_with_shell(parser: argparse.ArgumentParser) -> None:
-    """Completion of options and task names in the shell where `argcomplete` is activated."""
-    import argcomplete
-
-    for action in parser._actions:
-        if action.dest == "task":
-            action.completer = lambda **_: available_tasks()  # type: ignore[attr-defined]
-    argcomplete.autocomplete(parser)

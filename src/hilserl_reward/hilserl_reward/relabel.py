@@ -32,10 +32,11 @@ from hilserl_reward.labels import (
     write_labels,
 )
 from hilserl_reward.model import MODEL_FILE, load_classifier
-from hilserl_reward.options import add_run_options, complete_with_shell, task_of
+from hilserl_reward.options import add_run_options, task_of
 from hilserl_reward.sheet_numbers import check_numbers, remember_numbers
 from hilserl_reward.train_classifier import predict_all
 from hilserl_task import Task, TaskError
+from hilserl_task.completion import complete_with_shell
 
 SHEET_FILE = Path("classifier") / "labels.png"
 _PER_ROW = 8

@@ -35,10 +35,11 @@ from hilserl_reward.contact_sheet import mistake_rows, write_sheet
 from hilserl_reward.label_set import LabelSet, load_label_set, new_frames
 from hilserl_reward.labels import LabelError
 from hilserl_reward.model import MODEL_FILE, REJECTED_FILE, model_id
-from hilserl_reward.options import add_run_options, complete_with_shell, task_of
+from hilserl_reward.options import add_run_options, task_of
 from hilserl_reward.report_page import write_page
 from hilserl_reward.sheet_numbers import remember_numbers
 from hilserl_task import Task, TaskError
+from hilserl_task.completion import complete_with_shell
 
 EXIT_USAGE = 2
 EXIT_TOO_INACCURATE = 3

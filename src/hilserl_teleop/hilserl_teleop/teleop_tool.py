@@ -14,12 +14,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import argcomplete
 import rclpy
 from rich.console import Console
 from rich.table import Table
 
-from hilserl_task import Task, TaskError, available_tasks, load_task
+from hilserl_task import Task, TaskError, load_task
+from hilserl_task.completion import complete_with_shell
 from hilserl_task.device_spec import DeviceSpec
 from hilserl_task.loader import find_task_file
 from hilserl_teleop import check, gamepad_node, hid_find
@@ -40,7 +40,7 @@ LOCAL = ("hidraw", "spacenav", "gamepad", "keyboard")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Exit code 1: no device; 2: wrong arguments or task; 130: Ctrl-C."""
     parser = _parser()
-    argcomplete.autocomplete(parser)
+    complete_with_shell(parser)
     options = parser.parse_args(arguments)
     try:
         code = options.run(options, Console())
@@ -77,8 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
-    task = parser.add_argument("--task", metavar="NAME", help="name in config/tasks, or path of a task file")
-    task.completer = lambda **_: available_tasks()  # type: ignore[attr-defined]
+    parser.add_argument("--task", metavar="NAME", help="name in config/tasks, or path of a task file")
     parser.add_argument(
         "--device", type=int, metavar="N", help="index in operator.devices (default: the only one)"
     )
