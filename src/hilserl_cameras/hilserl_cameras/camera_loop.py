@@ -122,7 +122,7 @@ class CameraLoop:
                 self._stream()
             except CameraLost as error:
                 self._lost(str(error))
-            except Exception as error:
+            except Exception as error:  # a thread has no caller: the node hears of it and ends
                 self._lost(str(error))
                 self._failed(error)
                 return
