@@ -55,6 +55,7 @@ class CollectLabels(HilserlNode):
         success = spec.classes.index(spec.success_class) if spec.success_class else None
         self._assembler = LabelAssembler(self._cameras, spec.classes, success)
         self._chosen = 0  # class that the button gives
+        self._chosen_by_hand = False
         self._last_file, self._shown, self._done = "", "", False
         self._bars = LabelProgress(self._names, self._targets)
         self._status = self.create_publisher(RecorderStatus, topics.RECORDER_STATUS, qos.STATUS)
@@ -125,7 +126,7 @@ class CollectLabels(HilserlNode):
         return response
 
     def _on_class(self, number: int, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._chosen = number
+        self._chosen, self._chosen_by_hand = number, True
         response.success, response.message = True, f"the button now labels '{self._names[number]}'"
         self._publish_progress()
         return response
@@ -183,10 +184,15 @@ class CollectLabels(HilserlNode):
         """Frames of each kind on disk and in memory."""
         return [saved + held for saved, held in zip(self._saved, self._assembler.count_open(), strict=True)]
 
+    @property
+    def _goes_through_classes(self) -> bool:
+        """A person with one button is led from class to class; one who chose a class keeps it."""
+        return bool(self.task.reward.classes) and not self._chosen_by_hand
+
     def _end_if_enough(self) -> None:
         missing = [have < want for have, want in zip(self._counts(), self._targets, strict=True)]
-        if self.task.reward.classes and any(missing) and not missing[self._chosen]:
-            self._chosen = missing.index(True)  # a person with one button goes through the classes
+        if any(missing) and not missing[self._chosen] and self._goes_through_classes:
+            self._chosen = missing.index(True)
         if not any(missing) and not self._done:
             self._done = True
             self._save_all()

@@ -34,7 +34,7 @@ OPERATOR_EVENT = "~/operator_event"  # of the mux
 CORRECT_EPISODE = "correct_episode"
 RELOAD_CLASSIFIER = "~/reload"  # of the reward node
 UNDO_LABEL = "~/undo"  # of collect_labels
-LABEL_CLASS = "~/label_as"  # of collect_labels, `~/label_as/<class>`
+LABEL_CLASS = "collect_labels/label_as"  # services, `<this>/<class>`
 EVALUATE = "~/evaluate"  # of the actor
 PAUSE = "~/pause"  # of the actor
 

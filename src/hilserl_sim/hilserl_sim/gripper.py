@@ -41,6 +41,11 @@ class SimGripper:
         width = self._fingers[0][0] + self._fingers[1][0]
         return float(width / (2 * panda.FINGER_STROKE))
 
+    @property
+    def goal(self) -> float:
+        """Where it was told to go, 0 closed .. 1 open."""
+        return self._goal_m / panda.FINGER_STROKE if self.moves else self._fixed_position
+
     def reset(self, position: float) -> None:
         """Puts the fingers there at once; call before mj_forward."""
         if self.moves:

@@ -113,7 +113,8 @@ class RamInsertion:
         depth = -float(edge[2])
         deep = depth >= self._dims.slot_depth_m - self._dims.success_tolerance_m
         base_T_goal = self._base_T_board @ self._board_T_goal
-        return Truth(inside and deep, depth, base_T_tcp, base_T_goal, self._base_T_board.copy())
+        board = self._base_T_board.copy()
+        return Truth(inside and deep, depth, base_T_tcp, base_T_goal, board, {"board": board})
 
     def _place_board(self, model: mujoco.MjModel, x: float, y: float, yaw: float) -> None:
         d = self._dims

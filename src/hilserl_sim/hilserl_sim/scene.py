@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import mujoco
@@ -18,8 +19,11 @@ class Truth:
 
     Attributes:
         success: the task is done.
-        insertion_depth: metres below the rim, negative above it.
-        base_T_tcp, base_T_goal, base_T_board: 4x4; goal is the tcp pose when done with this grasp.
+        insertion_depth: metres below the rim, negative above it; progress where nothing is inserted.
+        base_T_tcp, base_T_goal, base_T_board: 4x4 of the first arm; goal is the tcp pose when done with this
+            grasp.
+        frames: world_T_thing (4x4) by name, whatever a person would look at. The world adds `<arm>/base`.
+        kind: class of what is seen, in tasks whose reward tells more than two; else empty.
     """
 
     success: bool
@@ -27,6 +31,8 @@ class Truth:
     base_T_tcp: Array
     base_T_goal: Array
     base_T_board: Array
+    frames: Mapping[str, Array] = field(default_factory=dict)
+    kind: str = ""
 
 
 @dataclass(frozen=True)

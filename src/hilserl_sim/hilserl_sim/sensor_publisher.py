@@ -92,4 +92,8 @@ def _truth_message(snapshot: Snapshot, base_frame: str, episode: int) -> SimGrou
         base_t_tcp=codec.pose_from_matrix(truth.base_T_tcp),
         base_t_goal=codec.pose_from_matrix(truth.base_T_goal),
         base_t_board=codec.pose_from_matrix(truth.base_T_board),
+        frame_names=list(snapshot.frames),
+        world_t_frames=[codec.pose_from_matrix(frame) for frame in snapshot.frames.values()],
+        kind=truth.kind,
+        gripper_goals=list(snapshot.gripper_goals.values()),
     )

@@ -9,6 +9,7 @@ from typing import Any
 from hilserl_sim.arm import Measurement
 from hilserl_sim.scene import Truth
 from hilserl_sim.world import SimWorld
+from hilserl_task.frames import Array
 
 
 @dataclass(frozen=True)
@@ -19,19 +20,27 @@ class Snapshot:
         stamp_ns: time of the messages, nanoseconds.
         measured, law: by arm name; `law` is hilserl_control's state of the last cycle.
         truth: privileged.
+        frames: privileged: world_T_thing by name, `<arm>/base` among them.
+        gripper_goals: commanded opening, 0 closed .. 1 open, by arm name.
     """
 
     stamp_ns: int
     measured: dict[str, Measurement]
     law: dict[str, Any]
     truth: Truth
+    frames: dict[str, Array]
+    gripper_goals: dict[str, float]
 
 
 def take_snapshot(world: SimWorld, stamp_ns: int) -> Snapshot:
     """The present state; in realtime call it under the world's lock."""
+    truth = world.truth()
+    bases = {f"{name}/base": arm.world_T_base for name, arm in world.arms.items()}
     return Snapshot(
         stamp_ns=stamp_ns,
         measured={name: arm.measure() for name, arm in world.arms.items()},
         law={name: arm.law.state for name, arm in world.arms.items()},
-        truth=world.truth(),
+        truth=truth,
+        frames={**bases, **truth.frames},
+        gripper_goals={name: arm.gripper.goal for name, arm in world.arms.items()},
     )

@@ -128,6 +128,7 @@ class UsbGraspInsertion:
             base_T_tcp,
             base_T_goal,
             self._base_T_port,
+            {"connector": base_T_connector, "port": self._base_T_port},
         )
 
 

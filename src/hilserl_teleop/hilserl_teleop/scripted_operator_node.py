@@ -14,11 +14,12 @@ from hilserl_msgs.msg import InterventionState, Observation, SimGroundTruth
 from hilserl_ros import codec, qos, topics
 from hilserl_ros.node import WARN, HilserlNode, run
 from hilserl_task import TaskError
-from hilserl_task.frames import Array
+from hilserl_teleop.craft import View
 from hilserl_teleop.device import PUBLISH_RATE_HZ, DevicePublisher
+from hilserl_teleop.label_class import LabelClass
 from hilserl_teleop.scripted_operator import PHASES, OperatorOutput, ScriptedOperator
+from hilserl_teleop.view import view_from_messages
 
-NEUTRAL = OperatorOutput(np.zeros(6))
 KEPT_TRUTHS = 10
 BLIND_PERIODS = 5  # realtime: without observations for so long a person lets go
 TRUTH_PATIENCE_S = 2.0  # without ground truth for an observation: say so
@@ -27,7 +28,7 @@ UNHEARD_PERIOD_S = 0.1  # lockstep: how often to look whether the mux listens by
 
 
 class ScriptedOperatorNode(HilserlNode):
-    """Answers observations with the help of the simulator's truth.
+    """Answers observations with the help of the simulator's truth: one device, or one an arm.
 
     Lockstep: exactly one reading an observation, carrying the observation's stamp, so that the mux can wait
     for it. Realtime: readings at the rate of a driver.
@@ -41,22 +42,18 @@ class ScriptedOperatorNode(HilserlNode):
         if phase not in PHASES:
             raise TaskError(f"phase: '{phase}' is unknown, must be one of {PHASES}; example: phase:=demos")
         self._lockstep = self.task.pacing == "lockstep"
-        self._arm = self.task.arms[0]
-        self._operator = ScriptedOperator(
-            self.task.operator.scripted,
-            self._arm.action,
-            phase,
-            self.task.period_s,
-            self._rng(0),
-            says_success=self.task.demonstrations.gate in ("person", "both"),
-        )
-        self._device = DevicePublisher(self)
+        self._arms = tuple(arm.name for arm in self.task.arms)
+        self._operator = ScriptedOperator(self.task, phase, self._rng(0))
+        self._neutral = OperatorOutput({arm: np.zeros(6) for arm in self._arms})
+        single = len(self._arms) == 1
+        self._devices = {arm: DevicePublisher(self, None if single else arm) for arm in self._arms}
+        self._label_class = LabelClass(self, self.task.reward.classes, self._answer, phase == "labels")
         self._truths: dict[int, SimGroundTruth] = {}
         self._pending: Observation | None = None
         self._seen_at = 0.0
         self._episode: int | None = None
         self._enabled = True
-        self._output = NEUTRAL
+        self._output = self._neutral
         self.create_subscription(Observation, topics.OBSERVATION, self._on_observation, qos.OBSERVATION)
         self.create_subscription(
             SimGroundTruth, topics.SIM_GROUND_TRUTH, self._on_truth, qos.SIM_GROUND_TRUTH
@@ -86,19 +83,25 @@ class ScriptedOperatorNode(HilserlNode):
     def _on_observation(self, message: Observation) -> None:
         if message.step == 0 or message.episode != self._episode:
             self._episode = int(message.episode)
-            self._operator.use_random(self._rng(self._episode), self._arm.action)
+            self._operator.use_random(self._rng(self._episode))
         self._pending, self._seen_at = message, time.monotonic()
         self._answer()
 
     def _answer(self) -> None:
-        """Decides on the pending observation once its truth is there."""
+        """Decides on the pending observation once its truth is there, and the labels know its class."""
         observation, truth = self._pending, self._truth_of_pending()
-        if observation is None or truth is None or (self._lockstep and not self._device.heard):
+        if observation is None or truth is None or (self._lockstep and not self._heard()):
+            return
+        if not self._label_class.is_set_to(truth.kind):
             return
         self._pending = None
         self._output = self._decide(observation, truth)
         if self._lockstep:
-            self._device.publish(observation.header.stamp, self._output.stick, self._buttons())
+            for arm, device in self._devices.items():
+                device.publish(observation.header.stamp, self._output.sticks[arm], self._buttons(arm))
+
+    def _heard(self) -> bool:
+        return all(device.heard for device in self._devices.values())
 
     def _truth_of_pending(self) -> SimGroundTruth | None:
         """Lockstep: of exactly the same moment. Realtime: the newest."""
@@ -110,40 +113,36 @@ class ScriptedOperatorNode(HilserlNode):
 
     def _decide(self, observation: Observation, truth: SimGroundTruth) -> OperatorOutput:
         try:
-            return self._operator.act(
-                self._measured(observation),
-                codec.matrix_from_pose(truth.base_t_goal),
-                float(truth.insertion_depth),
-                bool(truth.success),
-                int(observation.step),
-                may_intervene=self._enabled,
-            )
+            return self._operator.act(self._view(observation, truth), may_intervene=self._enabled)
         except ValueError as error:
             self.diagnose(WARN, "no usable pose, hands off", reason=error)
-            return NEUTRAL
+            return self._neutral
 
-    def _measured(self, observation: Observation) -> Array:
-        """base_T_tcp of the arm the stick moves."""
-        for arm in observation.arms:
-            if arm.name == self._arm.name:
-                return codec.matrix_from_pose(arm.pose)
-        raise ValueError(
-            f"observation: no arm '{self._arm.name}' among {[arm.name for arm in observation.arms]}"
+    def _view(self, observation: Observation, truth: SimGroundTruth) -> View:
+        return view_from_messages(self._arms, observation, truth)
+
+    def _buttons(self, arm: str) -> tuple[bool, bool, bool, bool]:
+        """Success, discard, failure, gripper. The first device speaks for the person."""
+        first = arm == self._arms[0]
+        output = self._output
+        return (
+            first and output.success_button,
+            first and output.discard_button,
+            False,
+            arm in output.gripper_buttons,
         )
-
-    def _buttons(self) -> tuple[bool, bool, bool]:
-        return self._output.success_button, self._output.discard_button, False
 
     def _publish_now(self) -> None:
         if time.monotonic() - self._seen_at > BLIND_PERIODS * self.task.period_s:
-            self._output = NEUTRAL
-        self._device.publish(self.get_clock().now().to_msg(), self._output.stick, self._buttons())
+            self._output = self._neutral
+        for arm, device in self._devices.items():
+            device.publish(self.get_clock().now().to_msg(), self._output.sticks[arm], self._buttons(arm))
 
     def _watch_truth(self) -> None:
         """A person who sees nothing lets go, and says why."""
         if self._pending is None or time.monotonic() - self._seen_at < TRUTH_PATIENCE_S:
             return
-        self._output = NEUTRAL
+        self._output = self._neutral
         self.diagnose(
             WARN,
             f"no '{topics.SIM_GROUND_TRUTH}' for an observation; scripted operators need the simulation",

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hilserl_task import load_task
 from hilserl_task.frames import pose_matrix
 from hilserl_task.operator_spec import ScriptedOperatorSpec
-from hilserl_task.schema import ActionSpec
+from hilserl_teleop.craft import View
 from hilserl_teleop.scripted_operator import ScriptedOperator
 
 _spec = importlib.util.spec_from_file_location("plant", Path(__file__).with_name("plant.py"))
@@ -21,21 +22,38 @@ PERIOD_S = 0.1
 TASK_SPEC = ScriptedOperatorSpec()
 
 
-def make(phase, seed=0, **changes):
-    spec = ScriptedOperatorSpec(**changes)
-    return ScriptedOperator(spec, ActionSpec(), phase, PERIOD_S, np.random.default_rng(seed))
+def make(phase, seed=0, gate="classifier", **changes):
+    task = load_task("ram_insertion", [f"demonstrations.gate={gate}"])
+    operator = task.operator.model_copy(update={"scripted": ScriptedOperatorSpec(**changes)})
+    task = task.model_copy(update={"operator": operator})
+    return ScriptedOperator(task, phase, np.random.default_rng(seed))
+
+
+def look(plant, step, **changes):
+    """What a person sees of the plant."""
+    seen = {
+        "step": step,
+        "world_T_tcp": {"arm": plant.base_T_tcp},
+        "opening": {"arm": 0.0},
+        "hand_open": {"arm": False},
+        "world_T": {"arm/base": np.eye(4)},
+        "world_T_goal": plant.base_T_goal,
+        "depth": plant.depth,
+        "success": plant.success,
+    }
+    return View(**{**seen, **changes})
 
 
 def play(operator, plant, steps, policy=lambda plant: np.zeros(6), stop_at_success=True):
     """All outputs of an episode; the arm follows the person's stick, else the policy's."""
     outputs, successes = [], []
     for step in range(steps):
-        output = operator.act(plant.base_T_tcp, plant.base_T_goal, plant.depth, plant.success, step)
+        output = operator.act(look(plant, step))
         outputs.append(output)
         successes.append(plant.success)
         if output.discard_button or (stop_at_success and plant.success):
             break
-        plant.step(output.stick if output.intervening else policy(plant))
+        plant.step(output.sticks["arm"] if output.intervening else policy(plant))
     return outputs, np.array(successes)
 
 
@@ -62,7 +80,7 @@ def test_demonstrations_succeed_quickly():
 def test_demonstrations_differ_but_repeat_for_a_seed():
     def sticks(seed):
         outputs, _ = play(make("demos", seed), Plant(np.random.default_rng(7)), 60)
-        return np.array([output.stick for output in outputs])
+        return np.array([output.sticks["arm"] for output in outputs])
 
     np.testing.assert_array_equal(sticks(1), sticks(1))
     short = min(len(sticks(1)), len(sticks(2)))
@@ -72,8 +90,8 @@ def test_demonstrations_differ_but_repeat_for_a_seed():
 def test_hands_are_off_after_success():
     plant = Plant(np.random.default_rng(0))
     plant.goal_T_tcp = np.eye(4)
-    output = make("demos").act(plant.base_T_tcp, plant.base_T_goal, 0.009, True, 20)
-    assert not output.stick.any()
+    output = make("demos").act(look(plant, 20, depth=0.009, success=True))
+    assert not output.sticks["arm"].any()
     assert not output.intervening
 
 
@@ -98,13 +116,13 @@ def test_labels_include_near_misses():
     for seed in range(20):
         operator, plant = make("labels", seed), Plant(np.random.default_rng(seed))
         for step in range(100):
-            output = operator.act(plant.base_T_tcp, plant.base_T_goal, plant.depth, plant.success, step)
+            output = operator.act(look(plant, step))
             if output.discard_button:
                 break
             if not plant.success:
                 depths.append(plant.depth)
                 laterals.append(np.hypot(*plant.goal_T_tcp[:2, 3]))
-            plant.step(output.stick)
+            plant.step(output.sticks["arm"])
     depths, laterals = np.array(depths), np.array(laterals)
     assert ((depths > -0.001) & (laterals > 0.002)).sum() >= 15
     assert ((depths > 0.001) & (depths < 0.0075)).sum() >= 15
@@ -116,7 +134,7 @@ def test_a_good_policy_is_left_alone():
         outputs, successes = play(make("train", seed), Plant(np.random.default_rng(seed)), 100, to_goal)
         assert successes[-1]
         assert not any(output.intervening for output in outputs)
-        assert not any(output.stick.any() for output in outputs)
+        assert not any(output.sticks["arm"].any() for output in outputs)
 
 
 def test_a_policy_that_stalls_is_helped_after_the_patience_and_for_a_limited_time():
@@ -141,8 +159,8 @@ def test_a_policy_that_strays_is_brought_back():
     away = np.array([0.5, 0, 0.15, 0, 0, 0])
     laterals = []
     for step in range(80):
-        output = operator.act(plant.base_T_tcp, plant.base_T_goal, plant.depth, plant.success, step)
-        plant.step(output.stick if output.intervening else away)
+        output = operator.act(look(plant, step))
+        plant.step(output.sticks["arm"] if output.intervening else away)
         laterals.append(np.hypot(*plant.goal_T_tcp[:2, 3]))
     assert max(laterals) < TASK_SPEC.stray_distance_m + 0.03
     assert max(laterals) > TASK_SPEC.stray_distance_m
@@ -161,10 +179,8 @@ def test_nobody_steps_in_during_the_first_second():
 def test_hands_stay_off_in_evaluation_and_when_the_mux_lets_nobody_in(phase):
     operator, plant = make(phase), Plant(np.random.default_rng(1))
     for step in range(60):
-        output = operator.act(
-            plant.base_T_tcp, plant.base_T_goal, plant.depth, False, step, phase == "evaluate"
-        )
-        assert not output.stick.any()
+        output = operator.act(look(plant, step, success=False), may_intervene=phase == "evaluate")
+        assert not output.sticks["arm"].any()
         assert not output.success_button
 
 
@@ -185,15 +201,12 @@ def test_unknown_phase_names_the_good_ones():
 def test_a_pose_that_is_not_finite_is_refused():
     plant = Plant(np.random.default_rng(0))
     with pytest.raises(ValueError, match="finite"):
-        make("demos").act(np.full((4, 4), np.nan), plant.base_T_goal, 0.0, False, 10)
+        make("demos").act(look(plant, 10, world_T_tcp={"arm": np.full((4, 4), np.nan)}))
 
 
 @pytest.mark.parametrize(("phase", "pressed"), [("demos", True), ("train", False)])
 def test_who_has_to_say_success_presses_the_button_once_it_is_done(phase, pressed):
-    operator = ScriptedOperator(
-        TASK_SPEC, ActionSpec(), phase, PERIOD_S, np.random.default_rng(0), says_success=True
-    )
-    goal = np.eye(4)
-    before = operator.act(goal, goal, insertion_depth=0.0, success=False, step=5)
-    after = operator.act(goal, goal, insertion_depth=1.0, success=True, step=6)
+    operator, plant = make(phase, gate="person"), Plant(np.random.default_rng(0))
+    before = operator.act(look(plant, 5, depth=0.0, success=False))
+    after = operator.act(look(plant, 6, depth=1.0, success=True))
     assert (before.success_button, after.success_button) == (False, pressed)

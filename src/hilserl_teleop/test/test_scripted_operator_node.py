@@ -43,6 +43,8 @@ class World:
 
     def tell_truth(self, stamp_ns, success=False, depth=-0.04):
         truth = SimGroundTruth(header=codec.header(stamp_ns), success=success, insertion_depth=depth)
+        truth.frame_names, truth.world_t_frames = ["arm/base"], [codec.pose_from_matrix(np.eye(4))]
+        truth.gripper_goals = [0.0]
         truth.base_t_goal = codec.pose_from_matrix(BASE_T_GOAL)
         self.truths.publish(truth)
 
@@ -119,7 +121,7 @@ def test_labels_press_the_success_button_while_inserted():
             world.tell_truth(stamp, success, 0.0085 if success else 0.0)
             world.observe(0, step, stamp)
             world.answers(step + 1)
-            assert list(world.joys[-1].buttons) == [int(success), 0, 0]
+            assert list(world.joys[-1].buttons) == [int(success), 0, 0, 0]
 
 
 def test_hands_off_while_the_mux_lets_nobody_in():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person does to show the reward classifier success and everything that is not: phase `labels`.
+"""What a person shows the reward classifier of an insertion: success, and everything that is not.
 
 Wandering, near misses (touching the board beside the slot, half inserted), insertion, wiggling while
 inserted, out again. The success button is down exactly while the stick is in (paper: 200 positive, 1000
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from hilserl_task import Task
 from hilserl_task.frames import Array, position_and_rotvec
-from hilserl_teleop.insertion_skill import InsertionSkill
+from hilserl_teleop.craft import Push, View
+from hilserl_teleop.insertion_craft import InsertionCraft
 
 WANDER_HEIGHT_M = (0.003, 0.05)  # above the rim
 WANDER_LATERAL_M = 0.025
@@ -33,11 +35,11 @@ EPISODE_STEPS = 40
 EPISODE_STEPS_LIMIT = 70
 
 
-class LabelRoutine:
-    """Sequence of exercises; gives the wanted displacement like `InsertionSkill`."""
+class InsertionLabels:
+    """Sequence of exercises (`hilserl_teleop.craft.LabelRoutine`)."""
 
-    def __init__(self, skill: InsertionSkill, period_s: float, rng: np.random.Generator) -> None:
-        self._skill, self._period_s, self._rng = skill, period_s, rng
+    def __init__(self, task: Task, craft: InsertionCraft, rng: np.random.Generator) -> None:
+        self._craft, self._skill, self._period_s, self._rng = craft, craft.skill, task.period_s, rng
         self.reset()
 
     def reset(self) -> None:
@@ -48,11 +50,17 @@ class LabelRoutine:
         self._rim_m = TYPICAL_RIM_M
         self._next()
 
-    def wants_to_stop(self, step: int) -> bool:
-        """Time for the discard button: long enough, and the insertion was shown (or never will be)."""
-        return (step >= EPISODE_STEPS and self._held_once) or step >= EPISODE_STEPS_LIMIT
+    def wants_to_stop(self, view: View) -> bool:
+        """Long enough, and the insertion was shown (or never will be)."""
+        return (view.step >= EPISODE_STEPS and self._held_once) or view.step >= EPISODE_STEPS_LIMIT
 
-    def displacement(self, goal_T_tcp: Array, insertion_depth: float, success: bool) -> Array:
+    def moves(self, view: View) -> dict[str, Push]:
+        """The next step of the present exercise."""
+        finished = self._craft.finished(view)
+        wanted = self._displacement(self._craft.goal_T_tcp(view), view.depth, finished)
+        return {self._craft.arm: Push(wanted, view.world_T_goal[:3, :3])}
+
+    def _displacement(self, goal_T_tcp: Array, insertion_depth: float, success: bool) -> Array:
         """(6,) wanted displacement in goal axes, m and rad."""
         error = position_and_rotvec(goal_T_tcp)
         self._rim_m = insertion_depth - float(error[2])

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table from `scene.name` of a task file to what a scripted person knows of it. One file a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hilserl_task import Task, TaskError
+from hilserl_teleop.craft import Craft, LabelRoutine
+from hilserl_teleop.insertion_craft import InsertionCraft
+from hilserl_teleop.insertion_labels import InsertionLabels
+
+
+@dataclass(frozen=True)
+class Known:
+    """Craft and label routine of one scene."""
+
+    craft: Callable[[Task, np.random.Generator], Craft]
+    labels: Callable[[Task, Craft, np.random.Generator], LabelRoutine]
+
+
+CRAFTS: dict[str, Known] = {
+    "ram_insertion": Known(InsertionCraft, InsertionLabels),
+}
+
+
+def known(task: Task) -> Known:
+    """What a scripted person knows of the task's scene.
+
+    Raises:
+        TaskError: nobody can play the person in this scene.
+    """
+    name = "" if task.scene is None else task.scene.name
+    if name not in CRAFTS:
+        raise TaskError(
+            f"operator.kind: scripted, but nobody knows how to do scene '{name}'; "
+            f"scenes with a scripted person: {', '.join(sorted(CRAFTS))}. Use operator.kind: person"
+        )
+    return CRAFTS[name]
