@@ -3,12 +3,10 @@
 
 import numpy as np
 import pytest
+from person_in_simulation import Person
 
 from hilserl_sim.world import SimWorld
 from hilserl_task import load_task
-from hilserl_task.action_codec import action_from_stick, stick_axes, target_pose
-from hilserl_teleop.craft import View
-from hilserl_teleop.scripted_operator import ScriptedOperator
 
 pytestmark = pytest.mark.slow
 
@@ -20,42 +18,10 @@ def world():
     world.close()
 
 
-def look(world, step):
-    """What a person sees of a world with one arm."""
-    truth = world.truth()
-    return View(
-        step=step,
-        world_T_tcp={"arm": world.measure().base_T_tcp},
-        opening={"arm": 0.0},
-        hand_open={"arm": False},
-        world_T={"arm/base": np.eye(4), **truth.frames},
-        world_T_goal=truth.base_T_goal,
-        depth=truth.insertion_depth,
-        success=truth.success,
-    )
-
-
 def play(world, phase, seed, board_moved=False):
-    """(outputs, successes) of an episode; hands off means the arm is told to stay."""
-    task, rng = world.task, np.random.default_rng(seed)
-    spec = task.arms[0].action
-    operator = ScriptedOperator(task, phase, rng)
-    world.reset(np.random.default_rng(seed), board_moved)
-    outputs, successes = [], []
-    for step in range(task.episode.max_steps):
-        truth, base_T_tcp = world.truth(), world.measure().base_T_tcp
-        output = operator.act(look(world, step))
-        outputs.append(output)
-        # Done for the person is what is seated, a stricter thing than the simulator's criterion.
-        done = truth.success and truth.insertion_depth >= world.task.operator.scripted.seated_depth_m
-        successes.append(done)
-        if output.discard_button or (done and phase != "labels"):
-            break
-        stick = np.where(np.abs(output.sticks["arm"]) > task.operator.deadband, output.sticks["arm"], 0.0)
-        action = action_from_stick(stick_axes(task, base_T_tcp), stick)
-        world.set_target(target_pose(base_T_tcp, action, spec))
-        world.advance(task.cycles_per_step)
-    return outputs, np.array(successes)
+    """(outputs, done) of an episode; hands off means the arm is told to stay."""
+    played = Person(world, phase, seed, board_moved).play()
+    return played.outputs, np.array(played.done)
 
 
 def test_demonstrations(world):

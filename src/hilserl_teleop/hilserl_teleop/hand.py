@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from hilserl_task.frames import Array, rotate_both
-from hilserl_task.schema import ActionSpec
+from hilserl_task.action_spec import ActionSpec
 
 HAND_TIME_CONSTANT_S = 0.06
 DRIFT_TIME_CONSTANT_S = 0.3

@@ -19,7 +19,7 @@ from hilserl_ros.node import WARN, HilserlNode, run
 from hilserl_task import TaskError
 from hilserl_task.device_spec import DeviceSpec
 from hilserl_task.frames import Array, rotate_both
-from hilserl_task.schema import ActionSpec
+from hilserl_task.action_spec import ActionSpec
 from hilserl_teleop.chain import Chain
 from hilserl_teleop.device_node import DeviceNode
 from hilserl_teleop.driver import Driver

@@ -46,6 +46,9 @@ class ScriptedOperator:
             it strays or stalls), `evaluate` (hands off).
         rng: source of all randomness: the same generator state gives the same person.
 
+    Attributes:
+        craft: what the person knows of the task.
+
     Raises:
         TaskError: nobody knows how to do the task.
     """
@@ -66,9 +69,9 @@ class ScriptedOperator:
             arm.name: Hand(arm.action, self._spec.noise, self._period_s, rng) for arm in self._task.arms
         }
         self._thumbs = {arm.name: GripperThumb(self._period_s) for arm in self._task.arms}
-        self._craft = scene.craft(self._task, rng)
-        self._routine = scene.labels(self._task, self._craft, rng)
-        self._judgement = Judgement(self._spec, self._craft, self._period_s)
+        self.craft = scene.craft(self._task, rng)
+        self._routine = scene.labels(self._task, self.craft, rng)
+        self._judgement = Judgement(self._spec, self.craft, self._period_s)
         self.reset()
 
     def reset(self) -> None:
@@ -76,7 +79,7 @@ class ScriptedOperator:
         for hand, thumb in zip(self._hands.values(), self._thumbs.values(), strict=True):
             hand.reset()
             thumb.reset()
-        self._craft.reset()
+        self.craft.reset()
         self._routine.reset()
         self._judgement.reset()
         # Whoever demonstrates waits for the reset with the hand on the stick: idle steps would be recorded.
@@ -96,17 +99,17 @@ class ScriptedOperator:
             return self._show(view)
         if self._phase == "train" and not self._judgement.wants_control(view):
             return self._hands_off()
-        if self._craft.finished(view):
+        if self.craft.finished(view):
             return self._hands_off(success_button=self._says_success)
         if not self._held:
-            self._craft.reset()
+            self.craft.reset()
         self._held = True
-        return self._push(view, self._craft.moves(view))
+        return self._push(view, self.craft.moves(view))
 
     def _show(self, view: View) -> OperatorOutput:
         """Phase `labels`: the button tells what is seen in this very observation."""
         moves = self._routine.moves(view)
-        finished = self._craft.finished(view)
+        finished = self.craft.finished(view)
         stop = self._routine.wants_to_stop(view) and not finished
         seen = bool(view.kind) if self._task.reward.classes else finished
         return self._push(view, moves, success_button=seen, discard_button=stop)

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from hilserl_task.action_codec import action_from_stick, target_pose
 from hilserl_task.frames import inverse, pose_matrix, position_and_rotvec
-from hilserl_task.schema import ActionSpec
+from hilserl_task.action_spec import ActionSpec
 
 SLOT_DEPTH_M = 0.009
 PLAY_M = 0.0005
