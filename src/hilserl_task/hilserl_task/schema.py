@@ -16,6 +16,7 @@ from hilserl_task.action_layout import ActionLayout
 from hilserl_task.camera_spec import DEVICE_ONLY, CameraSpec, check_cameras
 from hilserl_task.demonstration_spec import DemonstrationSpec
 from hilserl_task.device_spec import check_devices
+from hilserl_task.evaluation_spec import EvaluationSpec
 from hilserl_task.learner_spec import LEARNER_ONLY, LearnerSpec
 from hilserl_task.operator_spec import OperatorSpec
 from hilserl_task.reset_spec import ResetSpec
@@ -134,19 +135,6 @@ class EpisodeSpec(Section):
     max_steps: int = Field(100, ge=1, le=2000)
 
 
-class EvaluationSpec(Section):
-    """Evaluation without interventions."""
-
-    episodes: int = Field(50, ge=1, le=10000)
-    deterministic: bool = True
-    board_moved: bool = False
-    checkpoint: str | None = Field(
-        None, min_length=1, description="best, latest or a checkpoint folder; left out: the newest policy"
-    )
-    board_translation_range_m: tuple[NonNegative, NonNegative] = (0.05, 0.05)
-    board_yaw_range_rad: NonNegative = 0.785
-
-
 class SceneSpec(Section):
     """Simulated scene: its name in hilserl_sim's table and its own numbers (checked by the scene)."""
 
@@ -208,6 +196,7 @@ class Task(Section):
         self._check_pictures_for_updates()
         self._check_stick_frame()
         self._check_who_pays()
+        self._check_events()
         return self
 
     def _check_clocks(self) -> None:
@@ -277,6 +266,20 @@ class Task(Section):
             raise ValueError(
                 "reward.source: human needs a person, but operator.kind is scripted; "
                 "use operator.kind: person, or reward.source: both"
+            )
+
+    def _check_events(self) -> None:
+        """Events are made by the simulator, and only fingers that close on things can be pulled apart."""
+        kinds = self.evaluation.events
+        if kinds and self.scene is None:
+            raise ValueError(
+                f"evaluation.events: {list(kinds)} need a simulated scene; on a robot a person disturbs it: "
+                "leave them out"
+            )
+        if "gripper_opened" in kinds and not any(arm.gripper.learned for arm in self.arms):
+            raise ValueError(
+                "evaluation.events: gripper_opened needs an arm with gripper: {mode: learned}; with fixed "
+                "fingers use e.g. events: [board_shifts]"
             )
 
     @property
