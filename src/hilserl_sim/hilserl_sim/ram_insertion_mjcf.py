@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MJCF text of the RAM insertion scene: table, motherboard with slot, stick and cameras in the hand."""
+"""MJCF text of the RAM scenes: motherboard with slot, stick and cameras in the hand."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from hilserl_sim import mjcf, panda
 from hilserl_sim.mjcf import ArmPart, box, site
 
 if TYPE_CHECKING:
-    from hilserl_sim.ram_insertion import Dimensions
+    from hilserl_sim.held_stick import StickDimensions
 
 WALL_M = 0.0035  # thickness of the socket's long walls
 END_M = 0.007  # length of the socket beyond either end of the slot
 RIM_M = 0.0015  # height of the socket's rim above the board
 CARRIER_M = 0.014  # the board stands on a carrier block this thick
+BOARD_M = (0.11, 0.10)  # half sizes of the motherboard
+VIEW = 'pos="1.35 -0.95 0.8" xyaxes="0.678 0.7351 0 -0.247 0.2279 0.9418" fovy="38"'  # for people
 
 
-def scene_xml(arm: str, d: Dimensions) -> str:
+def scene_xml(arm: str, d: StickDimensions) -> str:
     """The whole model. Bodies `board`, `<arm>/stick`; sites `<arm>/{tcp,wrench,stick_edge}`;
     cameras `<arm>/wrist_1`, `<arm>/wrist_2`; sensors `<arm>/force`, `<arm>/torque`."""
-    part = ArmPart(arm, _in_hand(f"{arm}/", d), finger_opening_m=d.stick_thickness_m / 2)
-    inner = (d.stick_length_m + d.clearance_m) / 2, (d.stick_thickness_m + d.clearance_m) / 2
     board = (
         f'<body name="board" pos="{d.board_x_m} {d.board_y_m} {d.rim_height_m}">{site("slot", (0, 0, 0))}'
-        + mjcf.pocket(inner, (END_M, WALL_M), d.slot_depth_m, d.lead_in_m)
-        + f"{_board(d)}{_components()}</body>"
+        + f"{socket(d)}{plates(d, BOARD_M)}{_leg(d)}{low_parts()}{_tall_parts()}</body>"
     )
-    view = 'pos="1.35 -0.95 0.8" xyaxes="0.678 0.7351 0 -0.247 0.2279 0.9418" fovy="38"'
-    return mjcf.model("ram_insertion", [part], board, view, d.friction)
+    return mjcf.model("ram_insertion", [arm_with_stick(arm, d)], board, VIEW, d.friction)
 
 
-def _in_hand(p: str, d: Dimensions) -> str:
+def arm_with_stick(arm: str, d: StickDimensions) -> ArmPart:
+    """The arm with stick and cameras in its hand."""
+    return ArmPart(arm, _in_hand(f"{arm}/", d), finger_opening_m=d.stick_thickness_m / 2)
+
+
+def _in_hand(p: str, d: StickDimensions) -> str:
     """Stick with its sensor site, and the two cameras, in the hand frame."""
     half = (d.stick_length_m / 2, d.stick_thickness_m / 2, d.stick_height_m / 2)
     edge_z = half[2]  # of the lower edge, in the stick body's frame
@@ -52,24 +55,36 @@ def _in_hand(p: str, d: Dimensions) -> str:
     )
 
 
-def _board(d: Dimensions) -> str:
-    """The motherboard around the socket: four solid plates, so that the slot stays open."""
+def socket(d: StickDimensions) -> str:
+    """The slot, in the frame at the middle of its rim."""
+    inner = (d.stick_length_m + d.clearance_m) / 2, (d.stick_thickness_m + d.clearance_m) / 2
+    return mjcf.pocket(inner, (END_M, WALL_M), d.slot_depth_m, d.lead_in_m)
+
+
+def plates(d: StickDimensions, half: tuple[float, float]) -> str:
+    """The motherboard around a socket: four solid plates, so that the slot stays open. Half sizes, metres."""
     outer_x = (d.stick_length_m + d.clearance_m) / 2 + END_M
     outer_y = (d.stick_thickness_m + d.clearance_m) / 2 + WALL_M
-    half_x, half_y, z = 0.11, 0.10, -RIM_M - CARRIER_M / 2
+    (half_x, half_y), z = half, -RIM_M - CARRIER_M / 2
     side_y, end_x = (half_y - outer_y) / 2, (half_x - outer_x) / 2
     parts = []
     for s in (1, -1):
         parts.append(box((0, s * (outer_y + side_y), z), (half_x, side_y, CARRIER_M / 2), "solid", "pcb"))
         parts.append(box((s * (outer_x + end_x), 0, z), (end_x, outer_y, CARRIER_M / 2), "solid", "pcb"))
-    leg = (d.rim_height_m - RIM_M - CARRIER_M) / 2
-    if leg > 0:
-        parts.append(box((0, 0, -d.rim_height_m + leg), (half_x - 0.02, half_y - 0.02, leg), "look", "chip"))
     return "".join(parts)
 
 
-def _components() -> str:
-    """Chips, connectors and traces, lower than the rim, and taller parts away from the slot."""
+def _leg(d: StickDimensions) -> str:
+    """What the board stands on, where there is room for it."""
+    half_x, half_y = BOARD_M
+    leg = (d.rim_height_m - RIM_M - CARRIER_M) / 2
+    if leg <= 0:
+        return ""
+    return box((0, 0, -d.rim_height_m + leg), (half_x - 0.02, half_y - 0.02, leg), "look", "chip")
+
+
+def low_parts() -> str:
+    """Chips, connectors and traces around a slot, lower than its rim."""
     top = -RIM_M
     low = (  # x, y, half x, half y, material
         (0.020, 0.022, 0.007, 0.006, "chip"), (-0.018, 0.026, 0.010, 0.007, "chip"),
@@ -80,8 +95,13 @@ def _components() -> str:
         (-0.006, 0.014, 0.003, 0.0012, "ivory"), (0.034, 0.013, 0.0012, 0.003, "tin"),
         (-0.010, -0.013, 0.0025, 0.0012, "gold"), (0.030, -0.015, 0.002, 0.0012, "ivory"),
     )  # fmt: skip
-    parts = [box((x, y, top + 0.0005), (hx, hy, 0.0005), "look", m) for x, y, hx, hy, m in low]
-    parts.append(box((0.03, 0.065, top + 0.006), (0.022, 0.022, 0.006), "solid", "tin"))
+    return "".join(box((x, y, top + 0.0005), (hx, hy, 0.0005), "look", m) for x, y, hx, hy, m in low)
+
+
+def _tall_parts() -> str:
+    """Taller parts, away from the slot."""
+    top = -RIM_M
+    parts = [box((0.03, 0.065, top + 0.006), (0.022, 0.022, 0.006), "solid", "tin")]
     parts.append(box((-0.06, 0.07, top + 0.004), (0.025, 0.006, 0.004), "solid", "ivory"))
     parts.append(box((-0.02, -0.075, top + 0.005), (0.05, 0.008, 0.005), "solid", "socket"))
     for i, x in enumerate((-0.075, -0.06, 0.06, 0.075)):

@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hilserl_sim.ram_insertion import RamInsertion
+from hilserl_sim.ram_pair import RamPair
 from hilserl_sim.scene import Scene
 from hilserl_sim.usb_grasp_insertion import UsbGraspInsertion
 from hilserl_task import Task, TaskError
 
 SCENES: dict[str, Callable[[Task], Scene]] = {
     "ram_insertion": RamInsertion,
+    "ram_pair": RamPair,
     "usb_grasp_insertion": UsbGraspInsertion,
 }
 

@@ -24,6 +24,7 @@ class Known:
 
 CRAFTS: dict[str, Known] = {
     "ram_insertion": Known(InsertionCraft, InsertionLabels),
+    "ram_pair": Known(InsertionCraft, InsertionLabels),
 }
 
 
