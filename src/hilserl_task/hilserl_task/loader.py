@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from hilserl_task.errors import TaskError
+from hilserl_task.explain import explain
 from hilserl_task.schema import Task
 from hilserl_task.spaces import state_names
 
@@ -85,7 +86,7 @@ def load_task(name_or_path: str, overrides: Iterable[str] = ()) -> Task:
     try:
         task = Task.model_validate(data)
     except ValidationError as error:
-        raise TaskError(_explain(path, error)) from error
+        raise TaskError(explain(f"task file {path}", error, Task)) from error
     _check_gates(path, task)
     return task
 
@@ -133,60 +134,3 @@ def _list_item(items: list[Any], part: str, override: str) -> Any:
             "example: arms.0.action.translation_scale_m=0.01"
         )
     return items[int(part)]
-
-
-def _explain(path: Path, error: ValidationError) -> str:
-    """One line per problem: key, value, rule, and for an unknown key the nearest good one."""
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"]) or "task"
-        if problem["type"] == "extra_forbidden":
-            known = _fields_at(problem["loc"][:-1])
-            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
-            lines.append(f"{key}: unknown key; {hint}")
-        elif problem["type"] == "missing":
-            lines.append(f"{key}: required key is missing; example: see config/tasks/ram_insertion.yaml")
-        else:
-            rule = problem["msg"].removeprefix("Value error, ")
-            value = "" if isinstance(problem["input"], dict) else f" got {problem['input']!r}"
-            lines.append(f"{key}: {rule}{';' + value if value else ''}{_example(problem['loc'])}")
-    return f"task file {path}: " + "; ".join(lines)
-
-
-def _example(location: tuple[int | str, ...]) -> str:
-    """The default of a field as an example, where it has one."""
-    model, field = _walk(location)
-    if model is None or field not in model.model_fields:
-        return ""
-    default = model.model_fields[field].default
-    shown = isinstance(default, int | float | str | tuple | bool) and not isinstance(default, BaseModel)
-    return f"; example: {field}: {default}" if shown else ""
-
-
-def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    """Known keys of the section at a location."""
-    model, _ = _walk((*location, ""))
-    return sorted(model.model_fields) if model is not None else []
-
-
-def _walk(location: tuple[int | str, ...]) -> tuple[type[BaseModel] | None, str]:
-    """The model that holds the last part of a location, and that part."""
-    model: type[BaseModel] | None = Task
-    parts = [part for part in location if isinstance(part, str)]
-    for part in parts[:-1]:
-        if model is None or part not in model.model_fields:
-            return None, parts[-1]
-        model = _section_in(model.model_fields[part].annotation)
-    return model, parts[-1] if parts else ""
-
-
-def _section_in(annotation: Any) -> type[BaseModel] | None:
-    """The section class inside an annotation such as `tuple[ArmSpec, ...]` or `CropSpec | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _section_in(argument)
-        if found is not None:
-            return found
-    return None
