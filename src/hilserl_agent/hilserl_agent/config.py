@@ -83,10 +83,15 @@ def learner_config(task: Task, perception: Perception | None) -> LearnerConfig:
 
 
 def _state_scale(task: Task) -> dict[str, tuple[float, ...]]:
-    """Divisors of a state with learned grippers; an opening is of order one. Others: the profile's."""
-    if task.learner.profile != "fast" or not task.action_layout.gripper_columns:
+    """Divisors of a state with learned grippers or joints: openings, rad and rad/s are of order one. Others:
+    the profile's."""
+    if task.learner.profile != "fast":
         return {}
-    arms = [(*ARM_STATE_SCALE, 1.0) if arm.gripper.learned else ARM_STATE_SCALE for arm in task.arms]
+    joint_state = task.observation.joint_state
+    more = [arm.gripper.learned + 2 * arm.joints * joint_state for arm in task.arms]
+    if not any(more):
+        return {}
+    arms = [ARM_STATE_SCALE + (1.0,) * entries for entries in more]
     return {"state_scale": tuple(chain.from_iterable(arms))}
 
 

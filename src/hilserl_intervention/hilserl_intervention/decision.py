@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from hilserl_intervention.buttons import Event
+from hilserl_task.action_codec import ArmTarget
 from hilserl_task.frames import Array
 
 
@@ -64,9 +65,9 @@ class Decision:
 
     Attributes:
         source, arm_sources: who decided, over all and for every arm.
-        values: normalized action in the tcp frame, as executed and as stored.
+        values: normalized action, as executed and as stored.
         policy_values: what the policy asked for; zeros when that was unusable.
-        base_T_target: one 4x4 pose an arm; empty: no new target, the controller's stale-target rule holds.
+        targets: by arm name; an arm without one gets no new target, the controller's stale-target rule holds.
     """
 
     observed: Observed
@@ -77,4 +78,4 @@ class Decision:
     policy_version: int
     event: Event
     success_pressed: bool
-    base_T_target: tuple[Array, ...]
+    targets: Mapping[str, ArmTarget]

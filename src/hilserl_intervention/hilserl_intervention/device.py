@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from hilserl_intervention.buttons import Buttons
 from hilserl_task import Task
 from hilserl_task.action_codec import check_action
-from hilserl_task.action_layout import TWIST_VALUES
+from hilserl_task.action_layout import STICK_AXES
 from hilserl_task.frames import Array
 from hilserl_task.operator_spec import OperatorSpec
 
@@ -44,7 +44,7 @@ class Device:
         self._spec, self._warn = spec, warn
         self.buttons = Buttons()
         self.steers = self.lost = False
-        self._stick = np.zeros(TWIST_VALUES)
+        self._stick = np.zeros(STICK_AXES)
         self.stick_ns: int | None = None
         self.joy_ns: int | None = None
         self.deflected_ns: int | None = None
@@ -52,10 +52,10 @@ class Device:
     def push(self, stamp_ns: int, deflection: ArrayLike) -> None:
         """Takes a stick reading (6,), unit range; an unusable one counts as neutral."""
         try:
-            self._stick = check_action(deflection, TWIST_VALUES)
+            self._stick = check_action(deflection, STICK_AXES)
         except ValueError as error:
             self._warn(f"stick: {error}")
-            self._stick = np.zeros(TWIST_VALUES)
+            self._stick = np.zeros(STICK_AXES)
         self.stick_ns, self.lost = stamp_ns, False
         if self._deflected:
             self.deflected_ns = stamp_ns
@@ -72,7 +72,7 @@ class Device:
     @property
     def stick(self) -> Array:
         """Deflection (6,); zeros within the dead-band."""
-        return self._stick if self._deflected else np.zeros(TWIST_VALUES)
+        return self._stick if self._deflected else np.zeros(STICK_AXES)
 
     def moved(self, now_ns: int) -> bool:
         """The stick is out of its dead-band, or was so within the hold time."""
@@ -88,7 +88,7 @@ class Device:
             if self.steers and self._deflected:
                 self.lost = True
                 self._warn("input device fell silent while it steered; its arm stands still until it speaks")
-            self._stick, self.stick_ns, self.deflected_ns = np.zeros(TWIST_VALUES), None, None
+            self._stick, self.stick_ns, self.deflected_ns = np.zeros(STICK_AXES), None, None
         if self.joy_ns is not None and now_ns - self.joy_ns > limit:
             self.buttons.release()
             self.joy_ns = None

@@ -7,6 +7,7 @@ ros2 run hilserl_intervention intervention_mux --ros-args -p task:=ram_insertion
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from std_srvs.srv import SetBool
 from hilserl_intervention.buttons import Event
 from hilserl_intervention.decision import Decision, Observed, Source, Wish, overall
 from hilserl_intervention.mux import Mux
+from hilserl_intervention.target import target_message
 from hilserl_msgs.msg import (
     Action,
     CartesianTarget,
@@ -30,7 +32,7 @@ from hilserl_msgs.msg import (
 from hilserl_msgs.srv import OperatorEvent
 from hilserl_ros import codec, qos, topics
 from hilserl_ros.node import WARN, HilserlNode, run
-from hilserl_task.frames import Array
+from hilserl_task.action_codec import ArmTarget
 
 # Without a policy action for this many periods the arm is told once to stay; after that the
 # controller's own stale-target rule holds it (design: silence of the chosen source means hold).
@@ -69,10 +71,12 @@ class InterventionMux(HilserlNode):
         self._state = self.create_publisher(
             InterventionState, topics.INTERVENTION_STATE, qos.INTERVENTION_STATE
         )
-        self._targets = [
-            self.create_publisher(CartesianTarget, topics.controller_target(arm.name), qos.CONTROLLER_TARGET)
+        self._targets = {
+            arm.name: self.create_publisher(
+                CartesianTarget, topics.controller_target(arm.name), qos.CONTROLLER_TARGET
+            )
             for arm in self.task.arms
-        ]
+        }
         self._grippers = [
             self.create_publisher(GripperCommand, topics.gripper_command(arm.name), qos.GRIPPER_COMMAND)
             for arm in self.task.arms
@@ -149,8 +153,11 @@ class InterventionMux(HilserlNode):
 
     def _on_episode_end(self, message: EpisodeSummary) -> None:
         """Between episodes the policy may be silent: the robot side moves the arm to its next start."""
+        was_running = self._mux.running
         self._mux.end_episode(message.episode)
         self._last_wish_ns = 0
+        if was_running and not self._mux.running and not self._lockstep:  # in lockstep the world stands still
+            self._publish_targets(self._mux.release(), self._clock_ns())
 
     def _device_stamp(self, stamp: Time) -> int:
         """A scripted person who is waited for stamps what was answered. Of any other device the time of
@@ -187,19 +194,14 @@ class InterventionMux(HilserlNode):
             )
         )
         self._command_grippers(stamp_ns)
-        if decision.base_T_target:
-            self._publish_targets(decision.base_T_target, stamp_ns)
+        self._publish_targets(decision.targets, stamp_ns)
         self._say_who(decision.arm_sources)
 
-    def _publish_targets(self, poses: tuple[Array, ...], stamp_ns: int) -> None:
-        for arm, publisher, base_T_target in zip(self.task.arms, self._targets, poses, strict=True):
-            publisher.publish(
-                CartesianTarget(
-                    header=codec.header(stamp_ns, arm.base_frame),
-                    mode=CartesianTarget.MODE_POSE,
-                    pose=codec.pose_from_matrix(base_T_target),
-                )
-            )
+    def _publish_targets(self, targets: Mapping[str, ArmTarget], stamp_ns: int) -> None:
+        for arm in self.task.arms:
+            if arm.name in targets:
+                header = codec.header(stamp_ns, arm.base_frame)
+                self._targets[arm.name].publish(target_message(targets[arm.name], header))
 
     def _say_who(self, arm_sources: tuple[Source, ...]) -> None:
         self._arm_sources, source = arm_sources, overall(arm_sources)
@@ -225,7 +227,11 @@ class InterventionMux(HilserlNode):
         self._last_wish_ns = 0
         self._warn("policy is silent; holding the pose")
         if self._mux.fresh(self._clock_ns()):  # an old pose would pull the arm back to it
-            self._publish_targets(observed.base_T_tcp, self._clock_ns())
+            poses = zip(self.task.arms, observed.base_T_tcp, strict=True)
+            here = {arm.name: ArmTarget(base_T_tcp) for arm, base_T_tcp in poses}
+            self._publish_targets(here, self._clock_ns())
+        else:
+            self._publish_targets(self._mux.release(), self._clock_ns())
         self._say_who((Source.HOLD,) * len(self.task.arms))
 
     # --- services ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ pose that is no longer true.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,8 @@ from hilserl_intervention.buttons import Buttons, Event
 from hilserl_intervention.decision import Decision, Observed, Source, Wish, overall
 from hilserl_intervention.device import NS_PER_S, Device, device_arms
 from hilserl_task import Task
-from hilserl_task.action_codec import action_from_stick, check_action, stick_axes, target_pose
-from hilserl_task.action_layout import TWIST_VALUES, ArmValues
+from hilserl_task.action_codec import ArmTarget, arm_target, check_action, no_wrench, values_from_stick
+from hilserl_task.action_layout import STICK_AXES, ArmValues
 from hilserl_task.frames import Array
 from hilserl_task.gripper import STAY, THRESHOLD, GripperState
 
@@ -44,7 +44,7 @@ class _Arm:
     def stick(self) -> Array:
         """Deflection (6,) of the first device that is out of its dead-band."""
         deflected = (device.stick for device in self.devices if device.stick.any())
-        return next(deflected, np.zeros(TWIST_VALUES))
+        return next(deflected, np.zeros(STICK_AXES))
 
     @property
     def position(self) -> float | None:
@@ -222,13 +222,19 @@ class Mux:
         policy_values = self._usable(wish)
         sources = self._choose(policy_values, device_ns)
         values = self._values(observed, sources, policy_values)
-        return self._decision(observed, wish, policy_values, sources, values, self._targets(observed, values))
+        targets = self._targets(observed, sources, values)
+        return self._decision(observed, wish, policy_values, sources, values, targets)
 
     def _stand_still(self, observed: Observed, wish: Wish, device_ns: int) -> Decision:
-        """An answer without a movement: any target would be made of an old pose."""
+        """An answer without a movement: any pose would be an old one; only a wrench can end at once."""
         self._forget_silent_devices(device_ns)
-        hold = (Source.HOLD,) * len(self._task.arms)
-        return self._decision(observed, wish, self._usable(wish), hold, np.zeros(self._task.action_dim), ())
+        hold, nothing = (Source.HOLD,) * len(self._task.arms), np.zeros(self._task.action_dim)
+        targets = {} if observed.episode == self._ended else self.release()
+        return self._decision(observed, wish, self._usable(wish), hold, nothing, targets)
+
+    def release(self) -> dict[str, ArmTarget]:
+        """No force any more for arms with wrench actions, whatever their pose; nothing for the others."""
+        return {arm.name: no_wrench(arm.action) for arm in self._task.arms if arm.action.type == "wrench"}
 
     def _decision(
         self,
@@ -237,7 +243,7 @@ class Mux:
         policy_values: Array | None,
         sources: tuple[Source, ...],
         values: Array,
-        targets: tuple[Array, ...],
+        targets: Mapping[str, ArmTarget],
     ) -> Decision:
         self._decided, self._wish = wish.key, None
         pressed = [*(device.buttons for device in self._devices.values()), self._window]
@@ -250,7 +256,7 @@ class Mux:
             policy_version=wish.policy_version,
             event=max(buttons.take_event() for buttons in pressed),
             success_pressed=any(buttons.success_pressed for buttons in pressed),
-            base_T_target=targets,
+            targets=targets,
         )
 
     # --- who moves which arm ---------------------------------------------------------------------------
@@ -287,8 +293,8 @@ class Mux:
         values = np.zeros(self._task.action_dim)
         for number, (arm, source) in enumerate(zip(self._arms, sources, strict=True)):
             if source is Source.HUMAN:
-                tcp_R_stick = stick_axes(self._task, observed.base_T_tcp[number])
-                values[arm.place.twist] = action_from_stick(tcp_R_stick, arm.stick)
+                spec, base_T_tcp = self._task.arms[number], observed.base_T_tcp[number]
+                values[arm.place.motion] = values_from_stick(self._task, spec, base_T_tcp, arm.stick)
             elif source is Source.POLICY and policy_values is not None:
                 values[arm.place.all] = policy_values[arm.place.all]
             if arm.gripper is not None:
@@ -317,17 +323,15 @@ class Mux:
             self._warn(f"policy {error}; holding the pose")
             return None
 
-    def _targets(self, observed: Observed, values: Array) -> tuple[Array, ...]:
-        """The only place where an action becomes a pose in the base frame.
-
-        It does not lead out of the task's workspace; a robot's controller has one of its own in its robot
-        file, and the smaller one counts. An arm that is outside is not pulled in, only let no farther out.
-        """
-        targets = []
-        for spec, arm, base_T_tcp in zip(self._task.arms, self._arms, observed.base_T_tcp, strict=True):
-            base_T_target = target_pose(base_T_tcp, values[arm.place.twist], spec.action)
-            here, box = base_T_tcp[:3, 3], spec.controller.workspace
-            low, high = np.minimum(here, box.minimum_m), np.maximum(here, box.maximum_m)
-            base_T_target[:3, 3] = np.clip(base_T_target[:3, 3], low, high)
-            targets.append(base_T_target)
-        return tuple(targets)
+    def _targets(
+        self, observed: Observed, sources: tuple[Source, ...], values: Array
+    ) -> dict[str, ArmTarget]:
+        """What every arm is told. One that nobody moves stays where it is, also if its actions are wrenches:
+        without a wrench it would float."""
+        arms = zip(self._task.arms, self._arms, sources, observed.base_T_tcp, strict=True)
+        return {
+            spec.name: ArmTarget(base_T_tcp)
+            if source is Source.HOLD
+            else arm_target(base_T_tcp, values[arm.place.motion], spec)
+            for spec, arm, source, base_T_tcp in arms
+        }

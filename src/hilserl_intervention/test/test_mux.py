@@ -90,7 +90,7 @@ def test_executed_person_action_moves_the_arm_along_the_stick(vector, stick):
     decision = decided(make(task=WIDE)[0], stick=stick, base_T_tcp=base_T_tcp)
     assert decision.source is Source.HUMAN
     np.testing.assert_allclose(
-        decision.base_T_target[0][:3, 3] - base_T_tcp[:3, 3], stick[:3] * SCALE, atol=1e-9
+        decision.targets["arm"].base_T_target[:3, 3] - base_T_tcp[:3, 3], stick[:3] * SCALE, atol=1e-9
     )
     np.testing.assert_allclose(base_T_tcp[:3, :3] @ decision.values[:3], stick[:3], atol=1e-9)
     assert np.abs(decision.values).max() <= 1
@@ -102,7 +102,7 @@ def test_policy_action_is_executed_as_wished_in_the_tcp_frame(values):
     assert decision.source is Source.POLICY
     assert decision.policy_version == 7
     np.testing.assert_allclose(decision.values, values)
-    tcp_T_target = np.linalg.inv(pose()) @ decision.base_T_target[0]
+    tcp_T_target = np.linalg.inv(pose()) @ decision.targets["arm"].base_T_target
     np.testing.assert_allclose(tcp_T_target[:3, 3], values[:3] * SCALE, atol=1e-9)
 
 
@@ -116,9 +116,9 @@ def test_nobody_leads_an_arm_out_of_the_workspace_and_nothing_pulls_it_in(outsid
     stick = np.array([1.0, 0, 0, 0, 0, 0]) if human else None
     decision = decided(make()[0], [*tcp_out, 0, 0, 0], stick=stick, base_T_tcp=here)
     assert decision.source is (Source.HUMAN if human else Source.POLICY)
-    assert decision.base_T_target[0][0, 3] == pytest.approx(edge + max(outside_m, 0.0), abs=1e-12)
+    assert decision.targets["arm"].base_T_target[0, 3] == pytest.approx(edge + max(outside_m, 0.0), abs=1e-12)
     back = decided(make()[0], [*-tcp_out, 0, 0, 0], base_T_tcp=here)
-    assert back.base_T_target[0][0, 3] == pytest.approx(here[0, 3] - SCALE, abs=1e-9)
+    assert back.targets["arm"].base_T_target[0, 3] == pytest.approx(here[0, 3] - SCALE, abs=1e-9)
 
 
 @pytest.mark.parametrize("bad", [(np.nan,) * 6, (np.inf, 0, 0, 0, 0, 0), (0.0,) * 5, ()])
@@ -126,7 +126,7 @@ def test_unusable_policy_action_holds_the_pose(bad):
     mux, warnings = make()
     decision = decided(mux, bad)
     assert decision.source is Source.HOLD
-    np.testing.assert_allclose(decision.base_T_target[0], pose(), atol=1e-12)
+    np.testing.assert_allclose(decision.targets["arm"].base_T_target, pose(), atol=1e-12)
     assert "holding the pose" in warnings[0]
 
 
@@ -144,7 +144,7 @@ def test_deadband_and_disabled_and_forced():
     mux.forced = True
     decision = decided(mux)
     assert decision.source is Source.HUMAN
-    np.testing.assert_allclose(decision.base_T_target[0], pose(), atol=1e-12)
+    np.testing.assert_allclose(decision.targets["arm"].base_T_target, pose(), atol=1e-12)
 
 
 def test_hold_time_keeps_the_person_in_control_between_two_pushes():
@@ -248,9 +248,9 @@ def test_realtime_a_late_policy_action_is_answered_by_standing_still():
         assert late.source is Source.HOLD
         np.testing.assert_array_equal(late.values, np.zeros(6))
         np.testing.assert_array_equal(late.policy_values, np.full(6, 0.5))
-        assert late.base_T_target == ()
+        assert late.targets == {}
     assert answers[3].source is not Source.HOLD
-    assert len(answers[3].base_T_target) == 1
+    assert len(answers[3].targets) == 1
     assert all("late" in warning for warning in warnings)
     assert len(warnings) == 3
 
@@ -270,7 +270,7 @@ def test_realtime_nothing_moves_from_an_old_pose(periods, moves):
     mux.joy(STAMP, [0, 1])
     decision = decided(mux, now=STAMP + int(periods * PERIOD_NS))
     assert (decision.source is Source.POLICY) == moves
-    assert (decision.base_T_target != ()) == moves
+    assert (decision.targets != {}) == moves
     assert decision.event is Event.DISCARD
     assert bool(warnings) != moves
     assert mux.fresh(STAMP + int(periods * PERIOD_NS)) == moves

@@ -179,8 +179,8 @@ def _check_moves(log):
         if decision is None:
             continue
         ended = over and decision.observed.episode == 1
-        assert bool(decision.base_T_target) == (decision.observed.key == newest and not ended)
-        if not decision.base_T_target:
+        assert bool(decision.targets) == (decision.observed.key == newest and not ended)
+        if not decision.targets:
             assert decision.source is Source.HOLD
             assert not decision.values.any()
 
@@ -318,7 +318,7 @@ class World(RuleBasedStateMachine):
     def _check_person(self, decision):
         assert decision.arm_sources == (decision.source,)
         if not self.mux.enabled:
-            self.toggle = False if decision.base_T_target else self.toggle
+            self.toggle = False if decision.targets else self.toggle
             assert decision.source is not Source.HUMAN
         elif decision.source is Source.HUMAN:
             deflected = self.stick_at is not None and not np.isnan(self.stick).any()
@@ -330,7 +330,7 @@ class World(RuleBasedStateMachine):
         age_s = (self.now - decision.observed.stamp_ns) / 1e9
         fresh = age_s <= self.task.observation.max_age_s + 2 * self.task.period_s
         newest = decision.observed.key == (self.episode, self.step)
-        assert bool(decision.base_T_target) == (fresh and newest and not self.over)
+        assert bool(decision.targets) == (fresh and newest and not self.over)
         assert np.abs(decision.values).max() <= 1
         if decision.source is Source.HOLD:
             assert not decision.values.any()
@@ -340,7 +340,7 @@ class World(RuleBasedStateMachine):
     def _check_gripper(self, decision):
         value, stamp = decision.values[6], decision.observed.stamp_ns
         if abs(value) >= 0.5 and (value > 0) != self.open:
-            assert decision.base_T_target, "nothing changes on an old observation"
+            assert decision.targets, "nothing changes on an old observation"
             assert self.changed_at is None or stamp - self.changed_at >= 0.6e9
             self.open, self.changed_at = value > 0, stamp
             if decision.source is Source.HUMAN:

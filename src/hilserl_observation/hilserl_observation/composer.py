@@ -24,21 +24,27 @@ class ArmSample:
     base_T_tcp: Array
     twist: Array
     wrench: Array
+    joints: Array
 
     @staticmethod
-    def of(message: CartesianControllerState) -> ArmSample:
+    def of(message: CartesianControllerState, joints: int | None = None) -> ArmSample:
         """Checks and decodes a message.
 
+        Args:
+            joints: number of joints that the state needs; None: none of them.
+
         Raises:
-            ValueError: NaN or infinite pose, twist, wrench or joints; quaternion of length zero.
+            ValueError: NaN or infinite pose, twist, wrench or joints; quaternion of length zero; another
+                number of joints than the state needs.
         """
-        codec.finite("joint_position", message.joint_position)
-        codec.finite("joint_velocity", message.joint_velocity)
+        positions = codec.finite("joint_position", message.joint_position, joints)
+        velocities = codec.finite("joint_velocity", message.joint_velocity, joints)
         return ArmSample(
             message=message,
             base_T_tcp=codec.matrix_from_pose(message.pose),
             twist=codec.vector_from_twist(message.twist),
             wrench=codec.vector_from_wrench(message.external_wrench),
+            joints=np.concatenate([positions, velocities]),
         )
 
 
@@ -52,6 +58,7 @@ class Composer:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._starts: dict[str, Array] = {}
+        self._joint_state = task.observation.joint_state
         self._learned_grippers = {arm.name for arm in task.arms if arm.gripper.learned}
         self.gripper_positions = {arm.name: arm.gripper.position for arm in task.arms}
 
@@ -82,6 +89,7 @@ class Composer:
                 sample.twist,
                 sample.wrench,
                 self.gripper_positions[name] if name in self._learned_grippers else None,
+                sample.joints if self._joint_state else None,
             )
             for name, sample in samples.items()
         ]

@@ -92,10 +92,11 @@ class ObservationNode(HilserlNode):
 
     def _state_callback(self, arm: ArmSpec) -> Callable[[CartesianControllerState], None]:
         topic = topics.controller_state(arm.name)
+        joints = arm.joints if self.task.observation.joint_state else None
 
         def take(message: CartesianControllerState) -> None:
             try:
-                sample = ArmSample.of(message)
+                sample = ArmSample.of(message, joints)
             except ValueError as error:
                 self._refuse(topic, f"arm '{arm.name}': state refused", error)
                 return

@@ -29,7 +29,6 @@ IMAGES = "observation.images."
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 
 _POSE_ENTRIES = ("x_m", "y_m", "z_m", "qx", "qy", "qz", "qw")
-_ACTION_ENTRIES = ("dx", "dy", "dz", "drx", "dry", "drz")
 _INDICES = {
     "timestamp": "float32", "frame_index": "int64", "episode_index": "int64", "index": "int64",
     "task_index": "int64",
@@ -69,7 +68,7 @@ def action_names(task: Task) -> list[str]:
     """Name of every action value, `<arm>/<entry>`."""
     names = []
     for arm, values in zip(task.arms, task.action_layout.arms, strict=True):
-        names += [f"{arm.name}/{entry}" for entry in _ACTION_ENTRIES]
+        names += [f"{arm.name}/{entry}" for entry in arm.action.names]
         names += [f"{arm.name}/gripper"] if values.gripper is not None else []
     return names
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 import hilserl_control as hc
 from hilserl_sim import panda
 from hilserl_sim.command import Command
 from hilserl_sim.gripper import SimGripper
 from hilserl_task.frames import Array, pose_vector
-from hilserl_task.schema import ArmSpec
+from hilserl_task.schema import ArmSpec, OrientationSpec
 
 WRENCH_TIME_CONSTANT_S = 0.01  # low-pass of the wrench sensor; the Franka's own estimate is about as fast
 
@@ -57,6 +58,12 @@ def controller_config(spec: ArmSpec) -> hc.ControllerConfig:
     config.joint1_nullspace_stiffness = c.joint1_nullspace_stiffness
     config.nullspace_posture = panda.HOME
     config.gains = _gains(spec)
+    if c.workspace.orientation is not None:
+        config.orientation_bound = _orientation_bound(c.workspace.orientation)
+    if spec.action.type == "wrench":
+        config.wrench_gains = _wrench_gains(spec)
+        config.wrench_timeout = c.wrench.timeout_s
+        config.max_wrench_rate = np.array([c.wrench.max_force_rate, c.wrench.max_torque_rate])
     return config
 
 
@@ -69,6 +76,30 @@ def _gains(spec: ArmSpec) -> hc.Gains:
     gains.clip_negative = np.array(g.translational_clip_m.negative + g.rotational_clip_rad.negative)
     gains.clip_positive = np.array(g.translational_clip_m.positive + g.rotational_clip_rad.positive)
     return gains
+
+
+def _wrench_gains(spec: ArmSpec) -> hc.Gains:
+    """Commanded axes are free and damped, the others held as hard as in a pose."""
+    wrench, gains, free = spec.controller.wrench, _gains(spec), list(spec.action.axes)
+    damping = np.repeat([wrench.translational_damping, wrench.rotational_damping], 3)
+    gains.stiffness, gains.damping = (
+        _with(gains.stiffness, free, 0.0),
+        _with(gains.damping, free, damping[free]),
+    )
+    return gains
+
+
+def _with(values: Array | None, axes: list[int], new: Array | float) -> Array:
+    """A copy with other values on some axes."""
+    assert values is not None  # damping is explicit
+    changed = values.copy()
+    changed[axes] = new
+    return changed
+
+
+def _orientation_bound(spec: OrientationSpec) -> hc.OrientationBound:
+    reference = Rotation.from_euler("xyz", spec.reference_rpy_rad).as_quat()
+    return hc.OrientationBound(reference, spec.minimum_rad, spec.maximum_rad)
 
 
 class SimArm:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hilserl_msgs.msg import CartesianTarget, GripperCommand
 from hilserl_ros import codec
+from hilserl_task.action_codec import ArmTarget
 from hilserl_task.frames import Array
 
 WrenchFrame = Literal["base", "tcp"]
@@ -33,6 +34,11 @@ class Command:
     twist: Array | None = None
     wrench: Array | None = None
     wrench_frame: WrenchFrame = "base"
+
+    @staticmethod
+    def of(target: ArmTarget) -> Command:
+        """What the intervention mux would send of an action's target."""
+        return Command(target.base_T_target, wrench=target.wrench, wrench_frame=target.frame)
 
     def finite(self) -> bool:
         """No number is NaN or infinite."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which value of an action means what. The only place that counts them.
 
-Per arm, in task-file order: translation xyz and rotation xyz in the tcp frame, then, where the gripper is
-learned, its command (original: [6] or [6 | g | 6 | g], sac_hybrid_dual.py).
+Per arm, in task-file order: its motion, which is translation xyz and rotation xyz in the tcp frame or, of an
+arm with wrench actions, the axes that `ActionSpec.names` names; then, where the gripper is learned, its
+command (original: [6], [6 | g | 6 | g] of sac_hybrid_dual.py, or [3] of the egg flip).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-TWIST_VALUES = 6
+STICK_AXES = 6  # of an input device: translation xyz, rotation xyz
 
 
 @dataclass(frozen=True)
@@ -18,17 +19,17 @@ class ArmValues:
     """Where one arm's values are.
 
     Attributes:
-        twist: its six values.
+        motion: its twist or wrench values.
         gripper: index of its gripper command; None where the gripper is fixed.
     """
 
-    twist: slice
+    motion: slice
     gripper: int | None
 
     @property
     def all(self) -> slice:
         """All values of the arm."""
-        return slice(self.twist.start, self.twist.stop + (self.gripper is not None))
+        return slice(self.motion.start, self.motion.stop + (self.gripper is not None))
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,14 @@ class ActionLayout:
     size: int
 
     @staticmethod
-    def of(learned_grippers: Iterable[bool]) -> ActionLayout:
-        """Layout of arms, each of which has a learned gripper or not."""
-        arms, start = [], 0
-        for learned in learned_grippers:
-            stop = start + TWIST_VALUES
-            arms.append(ArmValues(slice(start, stop), stop if learned else None))
+    def of(arms: Iterable[tuple[int, bool]]) -> ActionLayout:
+        """Layout of arms: of each its number of motion values, and whether its gripper is learned."""
+        places, start = [], 0
+        for values, learned in arms:
+            stop = start + values
+            places.append(ArmValues(slice(start, stop), stop if learned else None))
             start = stop + learned
-        return ActionLayout(tuple(arms), start)
+        return ActionLayout(tuple(places), start)
 
     @property
     def gripper_columns(self) -> tuple[int, ...]:

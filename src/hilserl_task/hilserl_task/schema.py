@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from hilserl_task.action_layout import ActionLayout
+from hilserl_task.action_spec import ActionSpec, WrenchControlSpec
 from hilserl_task.camera_spec import DEVICE_ONLY, CameraSpec, check_cameras
 from hilserl_task.demonstration_spec import DemonstrationSpec
 from hilserl_task.device_spec import check_devices
@@ -22,6 +23,7 @@ from hilserl_task.operator_spec import OperatorSpec
 from hilserl_task.reset_spec import ResetSpec
 from hilserl_task.reward_spec import RewardSpec
 from hilserl_task.section import (
+    Angle,
     Fraction,
     Name,
     NonNegative,
@@ -30,14 +32,6 @@ from hilserl_task.section import (
     Section,
     Vector3,
 )
-
-
-class ActionSpec(Section):
-    """What one policy action of 1.0 means on this arm (original: ACTION_SCALE in franka_env.py)."""
-
-    type: Literal["twist"] = "twist"
-    translation_scale_m: Positive = Field(0.01, le=0.1, description="metres per step at action 1")
-    rotation_scale_rad: Positive = Field(0.06, le=0.5, description="radians per step at action 1")
 
 
 class GripperSpec(Section):
@@ -80,11 +74,26 @@ class GainsSpec(Section):
     rotational_clip_rad: ClipSpec
 
 
+class OrientationSpec(Section):
+    """Bound of the orientation: rotation vector from a reference, base axes, radians."""
+
+    reference_rpy_rad: Vector3 = Field((3.141592653589793, 0.0, 0.0), description="tool down: [pi, 0, 0]")
+    minimum_rad: tuple[Angle, Angle, Angle] = (-0.5, -0.5, -0.5)
+    maximum_rad: tuple[Angle, Angle, Angle] = (0.5, 0.5, 0.5)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> OrientationSpec:
+        if not all(low < high for low, high in zip(self.minimum_rad, self.maximum_rad, strict=True)):
+            raise ValueError("minimum_rad must be below maximum_rad on every axis; example: -0.5 and 0.5")
+        return self
+
+
 class WorkspaceSpec(Section):
-    """Box for the target position in the base frame, metres."""
+    """Box for the target position in the base frame, metres. Of wrench actions: soft walls."""
 
     minimum_m: Vector3
     maximum_m: Vector3
+    orientation: OrientationSpec | None = Field(None, description="left out: any")
 
     @model_validator(mode="after")
     def _ordered(self) -> WorkspaceSpec:
@@ -109,6 +118,7 @@ class ControllerSpec(Section):
     max_effort_rate: Positive = Field(1000.0, le=5000, description="Nm/s, each joint")
     nullspace_stiffness: NonNegative = Field(10.0, le=100)
     joint1_nullspace_stiffness: NonNegative = Field(10.0, le=100)
+    wrench: WrenchControlSpec = Field(WrenchControlSpec(), description="with action.type: wrench")
 
 
 class ArmSpec(Section):
@@ -120,6 +130,29 @@ class ArmSpec(Section):
     action: ActionSpec = ActionSpec()
     gripper: GripperSpec = GripperSpec()
     controller: ControllerSpec
+    joints: int = Field(7, ge=1, le=8, description="counts with observation.joint_state only")
+
+    @model_validator(mode="after")
+    def _wrench_fits(self) -> ArmSpec:
+        controller, action = self.controller, self.action
+        if action.type != "wrench":
+            if controller.wrench != WrenchControlSpec():
+                raise ValueError(
+                    "controller.wrench goes with action.type: wrench, but it is twist; leave it out"
+                )
+            return self
+        for key, scales, limit in (
+            ("force_scale_n", action.force_scale_n, controller.max_force_n),
+            ("torque_scale_nm", action.torque_scale_nm, controller.max_torque_nm),
+        ):
+            for axis, scale in scales.items():
+                if scale > limit:
+                    name = "max_force_n" if key == "force_scale_n" else "max_torque_nm"
+                    raise ValueError(
+                        f"action.{key}.{axis}: {scale:g} must not be above controller.{name} ({limit:g}), "
+                        f"or the law cuts it; example: {limit:g}"
+                    )
+        return self
 
 
 class ObservationSpec(Section):
@@ -127,6 +160,9 @@ class ObservationSpec(Section):
 
     image_size: int = Field(128, ge=32, le=512, description="pixels, square, after the crop")
     max_age_s: Positive = Field(0.08, le=1.0, description="realtime: oldest sensor part of an observation")
+    joint_state: bool = Field(
+        False, description="joint positions and velocities are in the state (paper: dynamic tasks)"
+    )
 
 
 class EpisodeSpec(Section):
@@ -215,6 +251,13 @@ class Task(Section):
                     f"longer than period_s ({self.period_s} s), or the arm stops between two targets; "
                     f"e.g. {5 * self.period_s:g}"
                 )
+            wrench_s = controller.wrench.timeout_s
+            if arm.action.type == "wrench" and wrench_s <= self.period_s:
+                raise ValueError(
+                    f"arm '{arm.name}': controller.wrench.timeout_s: {wrench_s} s must be longer than period_s "
+                    f"({self.period_s} s), or the wrench drops out between two actions; "
+                    f"e.g. {2 * self.period_s:g}"
+                )
         cycles = self.period_s * rate
         if abs(cycles - round(cycles)) > 1e-9:
             raise ValueError(f"period_s: {self.period_s} s is not a whole number of controller cycles")
@@ -285,7 +328,7 @@ class Task(Section):
     @property
     def action_layout(self) -> ActionLayout:
         """Which action value means what."""
-        return ActionLayout.of(arm.gripper.learned for arm in self.arms)
+        return ActionLayout.of((len(arm.action.axes), arm.gripper.learned) for arm in self.arms)
 
     @property
     def action_dim(self) -> int:
@@ -323,13 +366,30 @@ class Task(Section):
         for arm in shared["arms"]:
             if arm["gripper"]["mode"] == "fixed":  # means nothing there
                 del arm["gripper"]["pause_s"], arm["gripper"]["penalty"]
+            _drop_other_actions(arm)
+            if not self.observation.joint_state:
+                del arm["joints"]
         for camera in shared["cameras"]:
             del camera["mount"]  # only for the person's stick
+        if not self.observation.joint_state:
+            del shared["observation"]["joint_state"]
         return shared
 
     def config_hash(self) -> str:
         """Short hash of `shared_config`."""
         return hashlib.sha256(json.dumps(self.shared_config(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _drop_other_actions(arm: dict[str, Any]) -> None:
+    """Takes out what means nothing for the arm's kind of action."""
+    wrench = arm["action"]["type"] == "wrench"
+    others = ("translation_scale_m", "rotation_scale_rad")
+    for key in others if wrench else ("force_scale_n", "torque_scale_nm", "frame"):
+        del arm["action"][key]
+    if not wrench:
+        del arm["controller"]["wrench"]
+    if arm["controller"]["workspace"]["orientation"] is None:
+        del arm["controller"]["workspace"]["orientation"]
 
 
 def _require_unique(what: str, names: list[str]) -> None:

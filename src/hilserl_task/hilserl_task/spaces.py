@@ -3,7 +3,8 @@
 
 Per arm 18 numbers, none of which tells where the arm is in the base frame (paper, 'relative
 observations'; original: relative_env.py): pose relative to the start of the episode, twist and
-external wrench, both in the tcp frame. A learned gripper adds its opening (original: gripper_pose).
+external wrench, both in the tcp frame. A learned gripper adds its opening (original: gripper_pose), and
+`observation.joint_state` the joints' positions and velocities (paper: dynamic tasks), which do tell.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilserl_task.frames import Array, inverse, position_and_rotvec, rotate_both
-from hilserl_task.schema import Task
+from hilserl_task.schema import ArmSpec, Task
 
 STATE_NAMES = (
     *(f"start_position_{axis}_m" for axis in "xyz"),
@@ -37,6 +38,7 @@ class ArmReading:
         twist: (6,) of the tcp in base axes, m/s and rad/s.
         wrench: (6,) external, at and in the tcp frame, N and Nm.
         gripper: measured opening of a learned gripper, 0 closed .. 1 open; None: fixed.
+        joints: (2 n,) positions [rad], then velocities [rad/s]; None: not in the state.
     """
 
     base_T_tcp: Array
@@ -44,19 +46,29 @@ class ArmReading:
     twist: Array
     wrench: Array
     gripper: float | None = None
+    joints: Array | None = None
 
 
 def state_names(task: Task) -> list[str]:
     """Name of every entry of the state vector, `<arm>/<entry>`."""
-    return [
-        f"{arm.name}/{name}"
-        for arm in task.arms
-        for name in (STATE_NAMES + (GRIPPER_NAME,) if arm.gripper.learned else STATE_NAMES)
-    ]
+    joint_state = task.observation.joint_state
+    return [f"{arm.name}/{name}" for arm in task.arms for name in _arm_names(arm, joint_state)]
+
+
+def _arm_names(arm: ArmSpec, joint_state: bool) -> list[str]:
+    names = [*STATE_NAMES, *([GRIPPER_NAME] if arm.gripper.learned else [])]
+    return names + (joint_names(arm.joints) if joint_state else [])
+
+
+def joint_names(joints: int) -> list[str]:
+    """Entries of the joints of one arm."""
+    numbers = range(1, joints + 1)
+    return [f"joint_{n}_position_rad" for n in numbers] + [f"joint_{n}_velocity_radps" for n in numbers]
 
 
 def state_vector(arms: list[ArmReading]) -> NDArray[np.float32]:
-    """Proprioception, float32, as `state_names` names it: 18 numbers an arm, 19 with a learned gripper."""
+    """Proprioception, float32, as `state_names` names it: 18 numbers an arm, one more with a learned
+    gripper, two more a joint with joint state."""
     parts: list[Array] = []
     for arm in arms:
         start_T_tcp = inverse(arm.base_T_start) @ arm.base_T_tcp
@@ -64,6 +76,8 @@ def state_vector(arms: list[ArmReading]) -> NDArray[np.float32]:
         parts += [position_and_rotvec(start_T_tcp), twist, arm.wrench]
         if arm.gripper is not None:
             parts.append(np.array([arm.gripper]))
+        if arm.joints is not None:
+            parts.append(arm.joints)
     return np.concatenate(parts).astype(np.float32)
 
 

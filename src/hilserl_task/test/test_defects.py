@@ -5,7 +5,7 @@ import numpy as np
 
 from hilserl_task import frames, load_task
 from hilserl_task.action_codec import action_from_stick, stick_axes, target_pose
-from hilserl_task.schema import ActionSpec
+from hilserl_task.action_spec import ActionSpec
 
 
 def turn(axis: str, angle: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from hilserl_task import frames, load_task
 from hilserl_task.action_codec import action_from_stick, check_action, stick_axes, target_pose
-from hilserl_task.schema import ActionSpec
+from hilserl_task.action_spec import ActionSpec
 from hilserl_task.spaces import STATE_NAMES, ArmReading, state_vector
 
 number = st.floats(-1, 1)

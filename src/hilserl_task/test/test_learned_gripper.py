@@ -39,7 +39,7 @@ def test_layout_is_the_originals(tmp_path):
     assert (one.action_dim, one.action_layout.gripper_columns) == (7, (6,))
     two = dual(tmp_path)
     assert (two.action_dim, two.action_layout.gripper_columns) == (14, (6, 13))
-    assert [arm.twist for arm in two.action_layout.arms] == [slice(0, 6), slice(7, 13)]
+    assert [arm.motion for arm in two.action_layout.arms] == [slice(0, 6), slice(7, 13)]
     assert two.action_layout.arms[1].all == slice(7, 14)
     assert action_space(two).shape == (14,)
     mixed = dual(tmp_path, left="fixed")

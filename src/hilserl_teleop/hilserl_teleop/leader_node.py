@@ -17,9 +17,9 @@ from sensor_msgs.msg import JointState, Joy
 from hilserl_ros import codec, qos
 from hilserl_ros.node import WARN, HilserlNode, run
 from hilserl_task import TaskError
+from hilserl_task.action_spec import ActionSpec
 from hilserl_task.device_spec import DeviceSpec
 from hilserl_task.frames import Array, rotate_both
-from hilserl_task.action_spec import ActionSpec
 from hilserl_teleop.chain import Chain
 from hilserl_teleop.device_node import DeviceNode
 from hilserl_teleop.driver import Driver
@@ -152,6 +152,11 @@ class LeaderNode(DeviceNode):
                 f"example: {{driver: leader, arm: {next(iter(arms))}}}"
             )
         arm = arms[spec.arm] if spec.arm else self.task.arms[0]
+        if arm.action.type == "wrench":
+            raise TaskError(
+                f"operator.devices: a leader makes movements, but arm '{arm.name}' has action.type: wrench; "
+                "use a stick, e.g. {driver: spacenav}"
+            )
         movement = Movement(arm.action, self.task.period_s, self.task.operator.frame == "tcp")
         return LeaderDriver(self, spec, movement)
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from hilserl_task.action_codec import action_from_stick, target_pose
-from hilserl_task.frames import inverse, pose_matrix, position_and_rotvec
 from hilserl_task.action_spec import ActionSpec
+from hilserl_task.frames import inverse, pose_matrix, position_and_rotvec
 
 SLOT_DEPTH_M = 0.009
 PLAY_M = 0.0005

@@ -14,8 +14,8 @@ from sensor_msgs.msg import JointState, Joy
 from hilserl_ros import codec, qos
 from hilserl_ros.testing import RosGraph
 from hilserl_task import TaskError
-from hilserl_task.frames import pose_matrix
 from hilserl_task.action_spec import ActionSpec
+from hilserl_task.frames import pose_matrix
 from hilserl_teleop.chain import Chain
 from hilserl_teleop.leader_node import LeaderNode, Movement
 
