@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hilserl_sim.dashboard_assembly import DashboardAssembly
 from hilserl_sim.ram_insertion import RamInsertion
 from hilserl_sim.ram_pair import RamPair
 from hilserl_sim.scene import Scene
@@ -12,6 +13,7 @@ from hilserl_sim.usb_grasp_insertion import UsbGraspInsertion
 from hilserl_task import Task, TaskError
 
 SCENES: dict[str, Callable[[Task], Scene]] = {
+    "dashboard_assembly": DashboardAssembly,
     "ram_insertion": RamInsertion,
     "ram_pair": RamPair,
     "usb_grasp_insertion": UsbGraspInsertion,

@@ -10,6 +10,8 @@ import numpy as np
 
 from hilserl_task import Task, TaskError
 from hilserl_teleop.craft import Craft, LabelRoutine
+from hilserl_teleop.dashboard_assembly_craft import DashboardAssemblyCraft
+from hilserl_teleop.dashboard_assembly_labels import DashboardAssemblyLabels
 from hilserl_teleop.insertion_craft import InsertionCraft
 from hilserl_teleop.insertion_labels import InsertionLabels
 
@@ -23,6 +25,7 @@ class Known:
 
 
 CRAFTS: dict[str, Known] = {
+    "dashboard_assembly": Known(DashboardAssemblyCraft, DashboardAssemblyLabels),
     "ram_insertion": Known(InsertionCraft, InsertionLabels),
     "ram_pair": Known(InsertionCraft, InsertionLabels),
 }
