@@ -14,6 +14,8 @@ from hilserl_teleop.dashboard_assembly_craft import DashboardAssemblyCraft
 from hilserl_teleop.dashboard_assembly_labels import DashboardAssemblyLabels
 from hilserl_teleop.insertion_craft import InsertionCraft
 from hilserl_teleop.insertion_labels import InsertionLabels
+from hilserl_teleop.object_handover_craft import ObjectHandoverCraft
+from hilserl_teleop.object_handover_labels import ObjectHandoverLabels
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,12 @@ class Known:
     """Craft and label routine of one scene."""
 
     craft: Callable[[Task, np.random.Generator], Craft]
-    labels: Callable[[Task, Craft, np.random.Generator], LabelRoutine]
+    labels: Callable[..., LabelRoutine]  # (task, its own craft, generator)
 
 
 CRAFTS: dict[str, Known] = {
     "dashboard_assembly": Known(DashboardAssemblyCraft, DashboardAssemblyLabels),
+    "object_handover": Known(ObjectHandoverCraft, ObjectHandoverLabels),
     "ram_insertion": Known(InsertionCraft, InsertionLabels),
     "ram_pair": Known(InsertionCraft, InsertionLabels),
 }

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person shows the reward classifier of the handover.
+
+The task as it is done, with detours: hands wander, the bar is dropped halfway. Then success in all its looks:
+the bar lies in the right basket while both hands, open, wander above it. Then it is taken out again. The
+success button is down exactly while the bar lies there and the hands are open and above it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from hilserl_task import Task
+from hilserl_task.frames import Array
+from hilserl_teleop.craft import Push, View
+from hilserl_teleop.object_handover_craft import ObjectHandoverCraft
+
+SHOWN_STEPS = 16  # of success an episode
+WANDER_STEPS = (4, 9)
+WANDERS = 0.035  # chance of a wander per step
+DROPS = 0.25  # share of episodes in which the bar is dropped on the way
+EPISODE_STEPS_LIMIT = 150
+# Places of the hands while success is shown, from the meeting place of each: along, across, up.
+GIVER_PLACES_M = ((-0.22, -0.02, -0.07), (-0.08, 0.02, 0.05))
+TAKER_PLACES_M = ((0.02, -0.02, -0.045), (0.20, 0.02, 0.05))
+TURN_RAD = 0.1
+
+
+class ObjectHandoverLabels:
+    """Task, success, and out again (`hilserl_teleop.craft.LabelRoutine`)."""
+
+    def __init__(self, task: Task, craft: ObjectHandoverCraft, rng: np.random.Generator) -> None:
+        self._craft, self._rng = craft, rng
+        self.reset()
+
+    def reset(self) -> None:
+        """Draws the detours of the next episode."""
+        self._shown, self._wandering = 0, 0
+        self._taken_out = False
+        drop_x = self._rng.uniform(-0.12, 0.1)  # of the bar from the meeting place
+        self._drop_x_m: float | None = drop_x if self._rng.random() < DROPS else None
+        self._dropping = 0
+        self._draw_places()
+
+    def moves(self, view: View) -> dict[str, Push]:
+        """The next step of the show."""
+        self._draw_now_and_then()
+        if self._craft.finished(view):
+            self._shown += 1
+            if self._shown < SHOWN_STEPS:
+                return self._wander(view, keep_open=True)
+        if self._shown >= SHOWN_STEPS:
+            return self._take_out(view)
+        if self._drops(view):
+            return {arm: Push.still(True) for arm in (self._craft.giver, self._craft.taker)}
+        if self._wandering > 0:
+            self._wandering -= 1
+            return self._wander(view, keep_open=False)
+        if self._rng.random() < WANDERS:
+            self._wandering = int(self._rng.integers(*WANDER_STEPS))
+        return self._craft.moves(view)
+
+    def wants_to_stop(self, view: View) -> bool:
+        """Success was shown and the bar is out again (or it never will be)."""
+        return self._taken_out or view.step >= EPISODE_STEPS_LIMIT
+
+    def _take_out(self, view: View) -> dict[str, Push]:
+        """The taker grasps the bar again and lifts it."""
+        craft, seen = self._craft, self._craft.see(view)
+        if not seen.holding[craft.taker]:
+            return {craft.taker: craft.grasp(view, seen, craft.taker)}
+        self._taken_out = bool(seen.bar[2] > seen.goal[2] + 0.04)
+        return {craft.taker: craft.go(seen, craft.taker, np.array([0.0, 0.0, 0.05]))}
+
+    def _drops(self, view: View) -> bool:
+        """The bar came to where it shall fall in this episode; hands stay open until it fell."""
+        seen = self._craft.see(view)
+        if self._drop_x_m is not None and any(seen.holding.values()):
+            if seen.bar[0] - seen.meeting[0] > self._drop_x_m and seen.bar[2] > seen.nest[2] + 0.02:
+                self._drop_x_m, self._dropping = None, 8
+        self._dropping -= 1
+        return self._dropping > 0
+
+    def _wander(self, view: View, keep_open: bool) -> dict[str, Push]:
+        """Both hands towards drawn places; what a hand holds goes along."""
+        craft, seen = self._craft, self._craft.see(view)
+        moves = {}
+        for arm in (craft.giver, craft.taker):
+            move = seen.meeting + self._places[arm] - seen.world_T_tcp[arm][:3, 3]
+            push = craft.go(seen, arm, move, True if keep_open else None)
+            turn = Rotation.from_rotvec(self._turns[arm]).as_matrix() @ seen.world_T_tcp[arm][:3, :3].T
+            push.wanted[3:] += Rotation.from_matrix(turn @ seen.world_T_tcp[arm][:3, :3]).as_rotvec()
+            moves[arm] = push
+        return moves
+
+    def _draw_now_and_then(self) -> None:
+        if self._rng.random() < 0.25:
+            self._draw_places()
+
+    def _draw_places(self) -> None:
+        craft, rng = self._craft, self._rng
+        self._places: dict[str, Array] = {
+            craft.giver: rng.uniform(*GIVER_PLACES_M),
+            craft.taker: rng.uniform(*TAKER_PLACES_M),
+        }
+        self._turns: dict[str, Array] = {
+            arm: rng.uniform(-TURN_RAD, TURN_RAD, 3) for arm in (craft.giver, craft.taker)
+        }
