@@ -82,10 +82,8 @@ def _wrench_gains(spec: ArmSpec) -> hc.Gains:
     """Commanded axes are free and damped, the others held as hard as in a pose."""
     wrench, gains, free = spec.controller.wrench, _gains(spec), list(spec.action.axes)
     damping = np.repeat([wrench.translational_damping, wrench.rotational_damping], 3)
-    gains.stiffness, gains.damping = (
-        _with(gains.stiffness, free, 0.0),
-        _with(gains.damping, free, damping[free]),
-    )
+    gains.stiffness = _with(gains.stiffness, free, 0.0)
+    gains.damping = _with(gains.damping, free, damping[free])
     return gains
 
 

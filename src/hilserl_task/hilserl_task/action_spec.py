@@ -10,13 +10,18 @@ from pydantic import Field, model_validator
 from hilserl_task.section import Positive, Section
 
 Axis = Literal["x", "y", "z"]
-# As large as the law passes on (hilserl_control: wrench_limit_negative and _positive, which are the original's
-# rate_limiting of egg_flip_controller).
+# As large as the law passes on (wrench_limit_negative and _positive of hilserl_control, which are the
+# original's: rate_limiting of its egg_flip_controller).
 Force = Annotated[float, Field(gt=0, le=20)]
 Torque = Annotated[float, Field(gt=0, le=5)]
 
 TWIST_NAMES = ("dx", "dy", "dz", "drx", "dry", "drz")
 WRENCH_NAMES = ("force_x", "force_y", "force_z", "torque_x", "torque_y", "torque_z")
+# Keys that mean something for one type only.
+KEYS = {
+    "twist": ("translation_scale_m", "rotation_scale_rad"),
+    "wrench": ("force_scale_n", "torque_scale_nm", "frame"),
+}
 _EXAMPLE = "example: {type: wrench, force_scale_n: {x: 13.0, z: 12.0}, torque_scale_nm: {y: 3.5}}"
 
 
@@ -24,9 +29,10 @@ class ActionSpec(Section):
     """What one policy action of 1.0 means on this arm.
 
     twist: a displacement from the measured pose, in the tcp frame, all six axes (original: ACTION_SCALE in
-    franka_env.py). wrench: force and torque at the tcp along the axes that have a scale, forces first, each in
-    the order x y z; the other axes are held where the episode starts (original: EggFlipActionWrapper, 13 N,
-    12 N, 3.5 Nm along x, z and about y of the base).
+    franka_env.py).
+    wrench: force and torque at the tcp along the axes that have a scale, forces first, each in the order
+    x y z; the other axes are held where the episode starts (original: EggFlipActionWrapper, 13 N and 12 N
+    along x and z, 3.5 Nm about y of the base).
     """
 
     type: Literal["twist", "wrench"] = "twist"
@@ -42,17 +48,15 @@ class ActionSpec(Section):
 
     @model_validator(mode="after")
     def _of_its_type(self) -> ActionSpec:
-        strange = ("force_scale_n", "torque_scale_nm", "frame")
-        if self.type == "wrench":
-            strange = ("translation_scale_m", "rotation_scale_rad")  # type: ignore[assignment]
-        for key in strange:
-            value = getattr(self, key)
-            if value != type(self).model_fields[key].default:
-                other = "twist" if self.type == "wrench" else "wrench"
-                raise ValueError(
-                    f"{key}: {value} goes with type: {other}, but type is {self.type}; leave it out"
-                    + (f" or set type: wrench; {_EXAMPLE}" if other == "wrench" else f"; {_EXAMPLE}")
-                )
+        for kind, keys in KEYS.items():
+            for key in keys if kind != self.type else ():
+                value = getattr(self, key)
+                # Not "is it set": a task that a run has saved has every key.
+                if value != type(self).model_fields[key].default:
+                    raise ValueError(
+                        f"{key}: {value} goes with type: {kind}, but type is {self.type}; leave it out, or "
+                        f"set type: {kind}; {_EXAMPLE}"
+                    )
         if self.type == "wrench" and not (self.force_scale_n or self.torque_scale_nm):
             raise ValueError(
                 "type: wrench needs at least one axis in force_scale_n or torque_scale_nm, or nothing can "

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from hilserl_task.action_layout import ActionLayout
+from hilserl_task.action_spec import KEYS as ACTION_KEYS
 from hilserl_task.action_spec import ActionSpec, WrenchControlSpec
 from hilserl_task.camera_spec import DEVICE_ONLY, CameraSpec, check_cameras
 from hilserl_task.demonstration_spec import DemonstrationSpec
@@ -254,8 +255,8 @@ class Task(Section):
             wrench_s = controller.wrench.timeout_s
             if arm.action.type == "wrench" and wrench_s <= self.period_s:
                 raise ValueError(
-                    f"arm '{arm.name}': controller.wrench.timeout_s: {wrench_s} s must be longer than period_s "
-                    f"({self.period_s} s), or the wrench drops out between two actions; "
+                    f"arm '{arm.name}': controller.wrench.timeout_s: {wrench_s} s must be longer than "
+                    f"period_s ({self.period_s} s), or the wrench drops out between two actions; "
                     f"e.g. {2 * self.period_s:g}"
                 )
         cycles = self.period_s * rate
@@ -382,11 +383,10 @@ class Task(Section):
 
 def _drop_other_actions(arm: dict[str, Any]) -> None:
     """Takes out what means nothing for the arm's kind of action."""
-    wrench = arm["action"]["type"] == "wrench"
-    others = ("translation_scale_m", "rotation_scale_rad")
-    for key in others if wrench else ("force_scale_n", "torque_scale_nm", "frame"):
+    other = "twist" if arm["action"]["type"] == "wrench" else "wrench"
+    for key in ACTION_KEYS[other]:
         del arm["action"][key]
-    if not wrench:
+    if other == "wrench":
         del arm["controller"]["wrench"]
     if arm["controller"]["workspace"]["orientation"] is None:
         del arm["controller"]["workspace"]["orientation"]
