@@ -16,6 +16,8 @@ from hilserl_teleop.insertion_craft import InsertionCraft
 from hilserl_teleop.insertion_labels import InsertionLabels
 from hilserl_teleop.object_handover_craft import ObjectHandoverCraft
 from hilserl_teleop.object_handover_labels import ObjectHandoverLabels
+from hilserl_teleop.usb_grasp_insertion_craft import UsbGraspInsertionCraft
+from hilserl_teleop.usb_grasp_insertion_labels import UsbGraspInsertionLabels
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,10 @@ class Known:
 
 
 CRAFTS: dict[str, Known] = {
-    "dashboard_assembly": Known(DashboardAssemblyCraft, DashboardAssemblyLabels),
     "object_handover": Known(ObjectHandoverCraft, ObjectHandoverLabels),
+    "dashboard_assembly": Known(DashboardAssemblyCraft, DashboardAssemblyLabels),
     "ram_insertion": Known(InsertionCraft, InsertionLabels),
+    "usb_grasp_insertion": Known(UsbGraspInsertionCraft, UsbGraspInsertionLabels),
     "ram_pair": Known(InsertionCraft, InsertionLabels),
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person knows of inserting something that is in the hand already (scene ram_insertion and its kin)."""
+"""What a person knows of inserting what is in the hand already (scene ram_insertion and its kin)."""
 
 from __future__ import annotations
 
