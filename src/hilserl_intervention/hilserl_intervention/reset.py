@@ -19,12 +19,13 @@ from sensor_msgs.msg import Joy
 from hilserl_intervention.buttons import Buttons, Event
 from hilserl_intervention.device import device_arms
 from hilserl_intervention.reset_motion import ArmReset, ResetFailed
-from hilserl_intervention.reset_path import check_starts, draw_start, taught_matrix
+from hilserl_intervention.reset_path import check_starts, draw_start
 from hilserl_msgs.action import Reset
 from hilserl_msgs.msg import Action, CartesianControllerState, CartesianTarget
 from hilserl_ros import codec, qos, topics
 from hilserl_ros.node import ERROR, OK, WARN, HilserlNode, run
 from hilserl_task import TaskError
+from hilserl_task.path import taught_matrix
 
 RATE_HZ = 50.0
 SAID_EVERY_S = 1.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hilserl_intervention.reset_path import Path, off_by, way
+from hilserl_intervention.reset_path import way
 from hilserl_task.frames import Array
+from hilserl_task.path import Path, off_by
 from hilserl_task.reset_spec import ResetSpec
 from hilserl_task.schema import ArmSpec
 

@@ -17,13 +17,14 @@ from sensor_msgs.msg import Joy
 from hilserl_intervention import teach
 from hilserl_intervention.reset import LAST_ACTION_S, ResetNode
 from hilserl_intervention.reset_motion import ArmReset, ResetFailed
-from hilserl_intervention.reset_path import Path as Way
-from hilserl_intervention.reset_path import draw_start, off_by, taught_matrix, way
+from hilserl_intervention.reset_path import draw_start, way
 from hilserl_msgs.action import Reset
 from hilserl_msgs.msg import Action, CartesianControllerState, CartesianTarget
 from hilserl_ros import codec, qos, topics
 from hilserl_ros.testing import RosGraph
 from hilserl_task import TaskError, load_task
+from hilserl_task.path import Path as Way
+from hilserl_task.path import off_by, taught_matrix
 from hilserl_task.reset_spec import ResetSpec, TaughtPose
 from hilserl_task.schema import WorkspaceSpec
 
