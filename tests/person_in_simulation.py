@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hilserl_sim.command import Command
 from hilserl_sim.world import SimWorld
-from hilserl_task.action_codec import action_from_stick, stick_axes, target_pose
+from hilserl_task.action_codec import arm_target, values_from_stick
 from hilserl_task.gripper import GripperState
 from hilserl_teleop.craft import View
 from hilserl_teleop.scripted_operator import OperatorOutput, ScriptedOperator
@@ -26,9 +27,10 @@ class Played:
 
 
 class Person:
-    """Plays episodes of a world of twist actions.
+    """Plays episodes.
 
-    `policy(view)`: action values by arm (6 or 7) while the person keeps the hands off; default: nothing.
+    `policy(view)`: action values by arm, a learned gripper's last, while the person keeps the hands off;
+    default: nothing.
     """
 
     def __init__(self, world: SimWorld, phase: str, seed: int, board_moved: bool = False):
@@ -80,19 +82,20 @@ class Person:
             base_T_tcp = self.world.measure(arm.name).base_T_tcp
             stick = output.sticks[arm.name]
             stick = np.where(np.abs(stick) > self.task.operator.deadband, stick, 0.0)
-            values = action_from_stick(stick_axes(self.task, base_T_tcp), stick)
+            values, motions = values_from_stick(self.task, arm, base_T_tcp, stick), len(arm.action.axes)
             if arm.name in asked:
                 values = np.clip(asked[arm.name], -1.0, 1.0)
-            self._grip(arm.name, output, values)
-            self.world.set_target(target_pose(base_T_tcp, values[:6], arm.action), arm=arm.name)
+            self._grip(arm.name, output, values[motions:])
+            target = arm_target(base_T_tcp, values[:motions], arm)
+            self.world.command(Command.of(target), arm=arm.name)
         self.world.advance(self.task.cycles_per_step)
 
-    def _grip(self, arm: str, output: OperatorOutput, values) -> None:
+    def _grip(self, arm: str, output: OperatorOutput, asked) -> None:
         gripper = self.grippers.get(arm)
         if gripper is None:
             return
         if arm in output.gripper_buttons and not gripper.rests(self.world.stamp_ns):
             gripper.execute(gripper.toggling_value(), self.world.stamp_ns)
-        elif len(values) > 6:
-            gripper.execute(float(values[6]), self.world.stamp_ns)
+        elif len(asked):
+            gripper.execute(float(asked[0]), self.world.stamp_ns)
         self.world.set_gripper(gripper.position, arm=arm)
