@@ -161,8 +161,11 @@ def _add_training(report: Report, rows: list[Row], statuses: list[Row]) -> None:
 
 
 def _add_demonstrations(report: Report, rows: list[Row]) -> None:
-    good = [row["duration_s"] for row in rows if row["outcome"] == "success" and not row["discarded"]]
+    """The person's own figures: what a policy is compared with."""
+    kept = [row for row in rows if not row["discarded"]]
+    good = [row["duration_s"] for row in kept if row["outcome"] == "success"]
     report.summary["demonstrations"] = len(good)
+    report.summary["demo_success_rate"] = len(good) / len(kept) if kept else None
     report.summary["demo_cycle_time_s"] = float(np.mean(good)) if good else None
     if not good:
         report.missing.append("demonstrations (metrics/episodes.jsonl): their cycle time is not known")
@@ -227,6 +230,7 @@ def _print(report: Report, run_dir: Path) -> None:
     interval = f" (95 % interval {low:.0%} to {high:.0%})" if report.evaluated else ""
     lines = [
         ("success", f"{_percent(summary['success_rate'])} of {summary['eval_episodes']} episodes{interval}"),
+        ("person's success", f"{_percent(summary['demo_success_rate'])}, by the classifier"),
         ("judged by", summary["success_source"].replace("_", " ")),
         ("success by the classifier", _percent(summary["classifier_success_rate"])),
         (

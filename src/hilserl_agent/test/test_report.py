@@ -37,6 +37,8 @@ def write_run(folder, training=80):
     (folder / "classifier" / "report.json").write_text(json.dumps({"accuracy": 0.985}))
     for index in range(3):
         write_episode(folder, phase="demos", episode=index, steps=40, intervention_steps=40, duration_s=4.0)
+    write_episode(folder, phase="demos", episode=3, outcome="failure", steps=100, duration_s=10.0)
+    write_episode(folder, phase="demos", episode=4, outcome="failure", discarded=True, duration_s=10.0)
     for index in range(training):
         skill = index / training
         success = generator.random() < 0.3 + 0.8 * skill
@@ -78,6 +80,7 @@ def test_summary_of_a_whole_run(tmp_path, capsys):
     assert summary["success_interval_95"] == pytest.approx([0.865, 0.989], abs=1e-3)
     assert summary["cycle_time_s"] == pytest.approx(2.0)
     assert summary["demo_cycle_time_s"] == pytest.approx(4.0)
+    assert summary["demo_success_rate"] == pytest.approx(3 / 4)
     assert summary["train_wall_s"] == pytest.approx(480.0)
     assert summary["gradient_steps"] == 478 * 20
     assert summary["classifier_accuracy"] == 0.985
@@ -86,7 +89,7 @@ def test_summary_of_a_whole_run(tmp_path, capsys):
     rows = [json.loads(line) for line in (tmp_path / "metrics" / "episodes.jsonl").read_text().splitlines()]
     training = [row for row in rows if row["phase"] == "train"]
     assert summary["env_steps"] == sum(row["steps"] for row in training)
-    human = 60 + 3 * 40 + sum(row["intervention_steps"] for row in training)
+    human = 60 + (3 * 40 + 100 + 20) + sum(row["intervention_steps"] for row in training)
     assert summary["operator_seconds"] == pytest.approx(human * PERIOD_S)
     assert summary["missing"] == []
     assert cv2.imread(str(tmp_path / "figures" / "training.png")).shape[1] > 1000
