@@ -13,15 +13,14 @@ import numpy as np
 import torch
 
 from hilserl_agent.config import PERCEPTION_FILE, learner_config
-from hilserl_agent.demonstrations import DEMONSTRATIONS
-from hilserl_agent.hindsight import MarkedEpisode, label_frames, read_label_files
+from hilserl_agent.heads import heads_of
+from hilserl_agent.hindsight import label_frames
+from hilserl_agent.marked_episodes import marked_episodes
 from hilserl_learning.errors import LearningError
-from hilserl_learning.perception import Perception
+from hilserl_learning.perception import ONE_HEAD, Perception
 from hilserl_learning.profiles import LearnerConfig
-from hilserl_ros.bags import BagError, EpisodeData, check_fits, read_episodes
+from hilserl_ros.bags import BagError
 from hilserl_task import Task, TaskError, load_task
-
-LABELS = "labels"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,14 +48,7 @@ def fit_perception(task: Task, run_dir: Path) -> Perception | None:
         print("fit_perception: learner.policy_images is false, nothing to do")
         return None
     config = learner_config(task, None)
-    perception = _untrained(task, config)
-    if perception.kind == "readout":
-        frames = label_frames(_episodes(task, run_dir))
-        print(
-            f"fit_perception: {len(frames.images)} frames of {len(np.unique(frames.groups))} episodes",
-            flush=True,
-        )
-        perception.fit_readout(frames.images, frames.targets, frames.groups)
+    perception = _readout(task, config, run_dir) if config.encoder == "readout" else _untrained(task, config)
     path = run_dir / PERCEPTION_FILE
     perception.save(path)
     trunk = task.trunk_file or f"random weights of seed {config.trunk_seed}"
@@ -66,7 +58,20 @@ def fit_perception(task: Task, run_dir: Path) -> Perception | None:
     return perception
 
 
-def _untrained(task: Task, config: LearnerConfig) -> Perception:
+def _readout(task: Task, config: LearnerConfig, run_dir: Path) -> Perception:
+    """The trunk with a read-out for every head of the task, fitted on the run's own episodes."""
+    frames = label_frames(marked_episodes(task, run_dir), heads_of(task), task.period_s)
+    print(
+        f"fit_perception: {len(frames.images)} frames of {len(np.unique(frames.groups))} episodes",
+        flush=True,
+    )
+    perception = _untrained(task, config, tuple(head.name for head in frames.heads))
+    regions = [head.region for head in frames.heads]
+    perception.fit_readout(frames.images, frames.targets, frames.groups, regions)
+    return perception
+
+
+def _untrained(task: Task, config: LearnerConfig, heads: tuple[str, ...] = ONE_HEAD) -> Perception:
     """The frozen trunk of a profile, before any read-out."""
     size = task.observation.image_size
     finest = -(-size // 2 ** (config.trunk_stages + 1))  # pixels a side that the trunk gives
@@ -80,29 +85,8 @@ def _untrained(task: Task, config: LearnerConfig) -> Perception:
         map_size=min(config.map_size, finest),
         components=config.readout_components,
         image_size=size,
+        heads=heads,
     )
-
-
-def _episodes(task: Task, run_dir: Path) -> list[MarkedEpisode]:
-    """Labelled and demonstrated episodes of a run."""
-    demonstrations = run_dir / DEMONSTRATIONS
-    episodes = read_label_files(run_dir / LABELS)
-    if demonstrations.is_dir():
-        for episode in read_episodes(demonstrations):
-            check_fits(episode, task)
-            episodes.append(_marked(episode))
-    if not episodes:
-        raise ValueError(
-            f"{run_dir} holds neither {LABELS}/*.npz nor bags in {DEMONSTRATIONS}/; collect labels first "
-            "(make demo does)"
-        )
-    return episodes
-
-
-def _marked(episode: EpisodeData) -> MarkedEpisode:
-    """Reward of step k is the success of frame k + 1."""
-    success = np.concatenate([[False], episode.rewards > 0.5])
-    return MarkedEpisode(episode.images, episode.base_T_tcp, success)
 
 
 def _report(perception: Perception) -> dict[str, Any]:
@@ -118,12 +102,14 @@ def _print_table(perception: Perception) -> None:
     print(
         f"fit_perception: {perception.kind}, {perception.feature_dim} features, id {perception.perception_id}"
     )
-    report = perception.report
-    if not report:
-        return
-    print(f"  {'axis':8} {'error':>8} {'mean only':>10}   (cross-validated over episodes, mean absolute)")
-    for axis, error in report["mae"].items():
-        print(f"  {axis:8} {error:8.2f} {report['mae_mean'][axis]:10.2f}")
+    heads = perception.report.get("heads", {})
+    for name, head in heads.items():
+        print(
+            f"  {name}: {head['samples']} frames of {head['groups']} episodes near its goal\n"
+            f"    {'axis':8} {'error':>8} {'mean only':>10}   (cross-validated over episodes, mean absolute)"
+        )
+        for axis, error in head["mae"].items():
+            print(f"    {axis:8} {error:8.2f} {head['mae_mean'][axis]:10.2f}")
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -4,10 +4,8 @@ import os
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from hilserl_agent.actor_state import ActorState, load_state, save_state
-from hilserl_agent.hindsight import MarkedEpisode, label_episode, label_frames, read_label_files
 from hilserl_agent.seeds import PHASES, exploration_seed, reset_seed
 from hilserl_agent.training_stop import TrainingStop
 from hilserl_task.schema import TrainingSpec
@@ -88,47 +86,3 @@ def test_damaged_counters_are_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ValueError, match=r"actor\.json.*new run folder"):
         load_state(path, "train")
-
-
-def test_hindsight_labels_are_relative_to_the_pose_at_success():
-    base_T_goal = np.eye(4)
-    base_T_goal[:3, :3] = Rotation.from_rotvec([0.0, 0.0, 0.5]).as_matrix()
-    base_T_goal[:3, 3] = [0.5, 0.1, 0.05]
-    goal_T_above = np.eye(4)
-    goal_T_above[:3, 3] = [0.01, 0.0, 0.03]
-    poses = np.stack([base_T_goal @ goal_T_above, base_T_goal, base_T_goal])
-    episode = MarkedEpisode(np.zeros((3, 1, 4, 4, 3), np.uint8), poses, np.array([False, True, True]))
-    labels = label_episode(episode)
-    assert labels is not None
-    np.testing.assert_allclose(labels[0], [0.01, 0, 0.03, 0, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(labels[1:], 0, atol=1e-6)
-
-
-def test_episodes_without_success_give_no_labels():
-    failed = MarkedEpisode(np.zeros((2, 1, 4, 4, 3), np.uint8), np.stack([np.eye(4)] * 2), np.zeros(2, bool))
-    done = MarkedEpisode(failed.images, failed.base_T_tcp, np.array([False, True]))
-    frames = label_frames([failed, done, done])
-    assert frames.images.shape == (4, 1, 4, 4, 3)
-    assert frames.groups.tolist() == [1, 1, 2, 2]
-    with pytest.raises(ValueError, match="none of the 1 episodes"):
-        label_frames([failed])
-
-
-def test_unreadable_label_file_is_named(tmp_path):
-    (tmp_path / "episode_0000.npz").write_bytes(b"no zip")
-    with pytest.raises(ValueError, match=r"episode_0000\.npz"):
-        read_label_files(tmp_path)
-    (tmp_path / "episode_0000.npz").unlink()
-    np.savez(tmp_path / "episode_0001.npz", images=np.zeros(1))
-    with pytest.raises(ValueError, match=r"episode_0001\.npz"):
-        read_label_files(tmp_path)
-
-
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.9])
-def test_a_truncated_label_file_is_named(tmp_path, share):
-    path = tmp_path / "episode_0000.npz"
-    np.savez(path, images=np.zeros((2, 1, 8, 8, 3)), labels=np.ones(2), base_T_tcp=np.stack([np.eye(4)] * 2))
-    assert len(read_label_files(tmp_path)) == 1
-    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(ValueError, match=r"episode_0000\.npz.*collect labels again"):
-        read_label_files(tmp_path)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +18,7 @@ from torch import Tensor
 from hilserl_learning import readout, tensors
 from hilserl_learning.augmentation import crop, random_crop
 from hilserl_learning.errors import LearningError, one_of, pictures
+from hilserl_learning.pose_targets import NearGoal
 from hilserl_learning.pretrained import load_trunk
 from hilserl_learning.readout import ReadoutReport
 from hilserl_learning.resnet10 import ResNet10
@@ -24,6 +27,7 @@ from hilserl_learning.resnet10 import ResNet10
 POSITION_SCALE_M, POSITION_FINE_M = 0.02, 0.003
 ROTATION_SCALE_RAD, ROTATION_FINE_RAD = 0.1, 0.03
 POSE_OUTPUTS = 12
+ONE_HEAD = ("goal",)
 # Observations per trunk pass. On a CPU larger ones leave the cache and take up to three times as long;
 # elsewhere few large passes keep the device busy.
 CPU_CHUNK, DEVICE_CHUNK = 4, 256
@@ -33,8 +37,9 @@ class Perception:
     """Frozen trunk for all cameras; `encode` is one trunk pass and, for 'readout', one matmul.
 
     `kind` 'maps' gives the flat feature maps [camera, channel, h, w] that the 'resnet10' encoder reads.
-    `kind` 'readout' gives [pos / 0.02, tanh(pos / 0.003), rot / 0.1, tanh(rot / 0.03), components]: pose
-    of the tcp relative to the taught goal as read from the pictures, and principal components.
+    `kind` 'readout' gives [pos / 0.02, tanh(pos / 0.003), rot / 0.1, tanh(rot / 0.03)] a head, then
+    components: poses of the tcps relative to the taught goals as read from the pictures (which goals: the
+    heads, in their order), and principal components.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Perception:
         components: int = 48,
         image_size: int = 128,
         device: str | torch.device = "cpu",
+        heads: Sequence[str] = ONE_HEAD,
     ):
         """The same arguments give the same weights on every machine (features: up to rounding).
 
@@ -58,8 +64,10 @@ class Perception:
             map_size: pixels a side after average pooling; None = as the trunk gives them.
             seed: of the random trunk; ignored when `weights` names a file of published ones.
             components: principal components of the read-out.
+            heads: names of the poses that the read-out tells, e.g. ("arm/open", "arm/closed").
         """
         one_of("perception kind", kind, ("maps", "readout"))
+        self.heads = _head_names(heads)
         self._options: dict[str, Any] = {
             "n_cameras": n_cameras,
             "kind": kind,
@@ -69,6 +77,7 @@ class Perception:
             "seed": seed,
             "components": components,
             "image_size": image_size,
+            "heads": list(self.heads),
         }
         self.n_cameras, self.kind, self.components, self.image_size = n_cameras, kind, components, image_size
         self.device = torch.device(device)
@@ -85,12 +94,15 @@ class Perception:
     @property
     def feature_dim(self) -> int:
         """Length of what `encode` returns per observation."""
-        return self.map_dim if self.kind == "maps" else POSE_OUTPUTS + self.components
+        return self.map_dim if self.kind == "maps" else POSE_OUTPUTS * len(self.heads) + self.components
 
     @property
     def perception_id(self) -> str:
         """Short hash of all weights and options: equal ids mean equal features."""
-        digest = hashlib.sha256(repr(sorted(self._options.items())).encode())
+        options = dict(self._options)
+        if len(self.heads) == 1:  # its name changes no feature, and older files have none
+            del options["heads"]
+        digest = hashlib.sha256(repr(sorted(options.items())).encode())
         for name, tensor in sorted(self._tensors().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -116,7 +128,7 @@ class Perception:
                 "perception: the read-out is not fitted; call fit_readout or load a fitted file"
             )
         with torch.inference_mode():
-            return expand_pose(torch.addmm(self.bias, maps, self.weight)).clone()
+            return expand_poses(torch.addmm(self.bias, maps, self.weight), len(self.heads)).clone()
 
     def maps(self, images: Tensor) -> Tensor:
         """uint8 [B, n_cam, H, W, 3] -> trunk maps, flat [B, n_cam * channels * h * w]."""
@@ -156,12 +168,17 @@ class Perception:
             stacks.append(self.encode(random_crop(torch.from_numpy(checked), padding, generator).numpy()))
         return np.stack(stacks, 1)
 
-    def fit_readout(self, images: Any, targets: Any, groups: Any) -> ReadoutReport:
+    def fit_readout(
+        self, images: Any, targets: Any, groups: Any, regions: Sequence[NearGoal] | None = None
+    ) -> ReadoutReport:
         """Fits the read-out on poses the robot labelled itself.
 
         Args:
-            images: uint8 [N, n_cam, H, W, 3]; targets: [N, 6] goal_T_tcp (m, rad), see `readout.pose_labels`;
+            images: uint8 [N, n_cam, H, W, 3].
+            targets: [N, heads, 6] goal_T_tcp (m, rad), see `pose_targets.pose_labels`; NaN where a frame
+                says nothing about a head. With one head also [N, 6].
             groups: [N] episode of each frame.
+            regions: one a head, where it has to be right; None: the default region for all.
 
         Returns:
             Cross-validated errors, folds made of whole episodes.
@@ -169,22 +186,25 @@ class Perception:
         if self.kind != "readout":
             raise LearningError("perception: kind 'maps' has no read-out; use Perception(kind='readout')")
         checked = self._checked(images)
-        targets, groups = np.asarray(targets, np.float64), np.asarray(groups)
-        if len(targets) == len(groups) == len(checked):
-            near = readout.near_goal(targets)
-            checked, targets, groups = checked[near], targets[near], groups[near]
+        targets, groups = np.array(targets, np.float64), np.asarray(groups)
+        if targets.ndim == 2:
+            targets = targets[:, None]
+        if targets.shape == (len(checked), len(self.heads), 6) and len(groups) == len(checked):
+            used = keep_near(targets, regions or [NearGoal()] * len(self.heads))
+            checked, targets, groups = checked[used], targets[used], groups[used]
         parts = [self.maps(torch.from_numpy(c).to(self.device)).cpu().numpy() for c in self._chunks(checked)]
-        affine, report = readout.fit(np.concatenate(parts), targets, groups, self.components)
+        affine, report = readout.fit(np.concatenate(parts), targets, groups, self.components, self.heads)
         self.weight = torch.from_numpy(affine.weight).to(self.device)
         self.bias = torch.from_numpy(affine.bias).to(self.device)
-        self.report = dict(vars(report))
+        self.report = asdict(report)
         return report
 
     def pose(self, images: Any) -> NDArray[np.float32]:
-        """The pose goal_T_tcp that the read-out sees, [B, 6] in m and rad; for figures and reports."""
-        features = self.encode(images)
+        """The poses goal_T_tcp that the heads see, [B, heads, 6] in m and rad; for figures and reports."""
+        features = self.encode(images)[:, : POSE_OUTPUTS * len(self.heads)]
+        poses = features.reshape(len(features), len(self.heads), POSE_OUTPUTS)
         scales = np.array([POSITION_SCALE_M] * 3 + [ROTATION_SCALE_RAD] * 3, np.float32)
-        return features[:, [0, 1, 2, 6, 7, 8]] * scales
+        return poses[..., [0, 1, 2, 6, 7, 8]] * scales
 
     def _checked(self, images: Any) -> NDArray[np.uint8]:
         checked = pictures("perception images", images)
@@ -244,14 +264,39 @@ def pooling(size: int, map_size: int | None) -> int:
     return size // map_size
 
 
-def expand_pose(linear: Tensor) -> Tensor:
-    """[B, 6 + k] pose (m, rad) and components -> [B, 12 + k] scaled and tanh-resolved inputs."""
-    position, rotation, rest = linear[:, :3], linear[:, 3:6], linear[:, 6:]
-    parts = [
-        position / POSITION_SCALE_M,
-        (position / POSITION_FINE_M).tanh(),
-        rotation / ROTATION_SCALE_RAD,
-        (rotation / ROTATION_FINE_RAD).tanh(),
-        rest,
-    ]
-    return torch.cat(parts, -1)
+def keep_near(targets: NDArray[np.float64], regions: Sequence[NearGoal]) -> NDArray[np.bool_]:
+    """Takes the labels [N, heads, 6] of frames far from a head's goal away, in place.
+
+    Returns:
+        Mask [N] of the frames to use: those with a label left, and those that had none, which say what else
+        is seen. A frame that was only far from goals would shift the components.
+    """
+    unlabelled = np.isnan(targets).all((1, 2))
+    for number, region in enumerate(regions):
+        labelled = np.flatnonzero(~np.isnan(targets[:, number]).all(1))
+        targets[labelled[~region.holds(targets[labelled, number])], number] = np.nan
+    return np.asarray(unlabelled | ~np.isnan(targets).all((1, 2)))
+
+
+def expand_poses(linear: Tensor, heads: int) -> Tensor:
+    """[B, 6 per head + k] poses (m, rad) and components -> [B, 12 per head + k] scaled and tanh-resolved."""
+    parts = []
+    for pose in linear[:, : 6 * heads].split(6, 1):
+        position, rotation = pose[:, :3], pose[:, 3:]
+        parts += [
+            position / POSITION_SCALE_M,
+            (position / POSITION_FINE_M).tanh(),
+            rotation / ROTATION_SCALE_RAD,
+            (rotation / ROTATION_FINE_RAD).tanh(),
+        ]
+    return torch.cat([*parts, linear[:, 6 * heads :]], -1)
+
+
+def _head_names(heads: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(heads)
+    if not names or len(set(names)) < len(names):
+        raise LearningError(
+            f"perception heads: {list(names)} must be different names, at least one; "
+            "example: ['arm/open', 'arm/closed']"
+        )
+    return names

@@ -8,6 +8,7 @@ from synthetic_scene import scene
 from hilserl_learning import readout
 from hilserl_learning.errors import LearningError
 from hilserl_learning.perception import Perception
+from hilserl_learning.pose_targets import pose_labels
 from hilserl_learning.profiles import profile
 from hilserl_learning.replay import Batch
 from hilserl_learning.resnet10 import ResNet10
@@ -31,9 +32,10 @@ def test_readout_tells_the_pose_of_unseen_episodes(fitted):
     assert report.groups == 12
     assert report.samples == 300
     assert report.components == 16
+    head = report.heads["goal"]
     for axis in ("x_mm", "y_mm"):
-        assert report.mae[axis] < 0.35 * report.mae_mean[axis], report
-    assert perception.report["mae"] == report.mae
+        assert head.mae[axis] < 0.35 * head.mae_mean[axis], report
+    assert perception.report["heads"]["goal"]["mae"] == head.mae
 
 
 def test_trunk_of_the_fast_profile():
@@ -76,7 +78,7 @@ def test_encoding_is_the_scaled_pose_and_components(fitted, data):
     np.testing.assert_allclose(features[:, 3:6], np.tanh(position / 0.003), atol=1e-5)
     rotation = features[:, 6:9] * 0.1
     np.testing.assert_allclose(features[:, 9:12], np.tanh(rotation / 0.03), atol=1e-5)
-    np.testing.assert_allclose(perception.pose(images[:7])[:, :3], position, atol=1e-7)
+    np.testing.assert_allclose(perception.pose(images[:7])[:, 0, :3], position, atol=1e-7)
     assert np.abs(position[:, :2] - poses[:7, :2]).mean() < 0.004
     single = perception.encode(images[3])
     np.testing.assert_allclose(single[0], features[3], atol=1e-4)
@@ -110,7 +112,7 @@ def test_bad_pictures_and_labels_are_refused(data):
         perception.encode(images[:1, :1])
     with pytest.raises(LearningError, match="too few"):
         perception.fit_readout(images[:30], poses[:30], groups[:30])
-    with pytest.raises(LearningError, match=r"targets must be \(300, 6\)"):
+    with pytest.raises(LearningError, match=r"targets must be \(300, 1, 6\)"):
         perception.fit_readout(images, poses[:10], groups)
     with pytest.raises(LearningError, match=r"trunk_width: 0\.3"):
         Perception(2, width=0.3)
@@ -120,9 +122,9 @@ def test_dual_ridge_equals_the_primal_one():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 20)).astype(np.float32)
     targets = rng.normal(size=(60, 6))
-    affine, report = readout.fit(x, targets, np.arange(60) // 6, 5)
+    affine, report = readout.fit(x, targets[:, None], np.arange(60) // 6, 5, ["goal"])
     scaled = (x - x.mean(0)) / x.std(0)
-    strength = report.ridge * np.trace(scaled @ scaled.T) / 60
+    strength = report.heads["goal"].ridge * np.trace(scaled @ scaled.T) / 60
     primal = np.linalg.solve(
         scaled.T @ scaled + strength * np.eye(20), scaled.T @ (targets - targets.mean(0))
     )
@@ -136,9 +138,9 @@ def test_pose_labels_are_relative_to_the_goal():
     goal[:3, :3], goal[:3, 3] = Rotation.random(random_state=1).as_matrix(), [0.5, 0.1, 0.2]
     rotvec, position = rng.normal(0, 0.3, (5, 3)), rng.normal(0, 0.05, (5, 3))
     relative[:, :3, :3], relative[:, :3, 3] = Rotation.from_rotvec(rotvec).as_matrix(), position
-    labels = readout.pose_labels(goal @ relative, goal)
+    labels = pose_labels(goal @ relative, goal)
     np.testing.assert_allclose(labels, np.concatenate([position, rotvec], 1), atol=1e-9)
-    np.testing.assert_allclose(readout.pose_labels(goal[None], goal), 0.0, atol=1e-9)
+    np.testing.assert_allclose(pose_labels(goal[None], goal), 0.0, atol=1e-9)
 
 
 def test_trunk_is_a_function_of_its_seed():

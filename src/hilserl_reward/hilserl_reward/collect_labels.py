@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 from rclpy.duration import Duration
 from std_srvs.srv import Trigger
 
 from hilserl_msgs.msg import Action, EpisodeSummary, Observation, RecorderStatus
+from hilserl_reward.gripper_states import gripper_states
 from hilserl_reward.label_assembler import Frame, LabelAssembler
 from hilserl_reward.label_progress import LabelProgress
 from hilserl_reward.labels import (
@@ -25,9 +27,9 @@ from hilserl_reward.labels import (
     undo_last_press,
     write_labels,
 )
-from hilserl_reward.observations import camera_images
+from hilserl_reward.observations import arm_poses, camera_images
 from hilserl_ros import qos, topics
-from hilserl_ros.codec import matrix_from_pose, state_of_observation
+from hilserl_ros.codec import state_of_observation
 from hilserl_ros.node import ERROR, HilserlNode, run
 from hilserl_task import TaskError
 
@@ -53,7 +55,8 @@ class CollectLabels(HilserlNode):
         )
         self._saved = self._count_earlier()
         success = spec.classes.index(spec.success_class) if spec.success_class else None
-        self._assembler = LabelAssembler(self._cameras, spec.classes, success)
+        states = partial(gripper_states, self.task)
+        self._assembler = LabelAssembler(self._cameras, spec.classes, success, states)
         self._chosen = 0  # class that the button gives
         self._chosen_by_hand = False
         self._last_file, self._shown, self._done = "", "", False
@@ -94,8 +97,7 @@ class CollectLabels(HilserlNode):
                 self._save(episode)
         try:
             images = camera_images(message, self._cameras, self.task.observation.image_size)
-            pose = matrix_from_pose(message.arms[0].pose)
-            frame = Frame(images, state_of_observation(message), pose)
+            frame = Frame(images, state_of_observation(message), arm_poses(message))
         except (ValueError, IndexError) as error:
             self.diagnose(ERROR, f"frame left out: {error}", episode=message.episode, step=message.step)
             return
@@ -108,7 +110,7 @@ class CollectLabels(HilserlNode):
         kind: int | None = int(pressed)
         if self.task.reward.classes:
             kind = self._chosen if pressed else None
-        self._assembler.add_label(message.episode, message.step, kind)
+        self._assembler.add_label(message.episode, message.step, kind, np.array(message.values))
         if message.event == Action.EVENT_FAILURE:
             self._undo()
         self._save_if_complete(message.episode)

@@ -48,6 +48,7 @@ class KeptEpisode:
 
     number: int
     frames: OrderedDict[int, Any] = field(default_factory=OrderedDict)
+    actions: dict[int, Any] = field(default_factory=dict)  # executed values by step, of the whole episode
     judged: dict[int, Judged] = field(default_factory=dict)
     said: dict[int, bool] = field(default_factory=dict)
     disagreed: dict[int, Label] = field(default_factory=dict)
@@ -85,6 +86,10 @@ class Disagreements:
         kept = self._episode(episode)
         kept.judged[step] = judged
         return self._compare(kept)
+
+    def add_action(self, episode: int, step: int, values: Any) -> None:
+        """Executed action (episode, step)."""
+        self._episode(episode).actions[step] = values
 
     def add_button(self, episode: int, step: int, success: bool) -> KeptEpisode | None:
         """A person's verdict on observation (episode, step)."""

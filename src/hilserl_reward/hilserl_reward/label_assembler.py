@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hilserl_reward.labels import EpisodeLabels, last_press
 
@@ -18,7 +20,7 @@ class Frame:
     Attributes:
         images: [n_cam, H, W, 3] uint8 RGB.
         state: [n] float32.
-        base_T_tcp: [4, 4], first arm.
+        base_T_tcp: [arms, 4, 4].
     """
 
     images: NDArray[np.uint8]
@@ -26,10 +28,19 @@ class Frame:
     base_T_tcp: NDArray[np.float64]
 
 
+class GripperStates(Protocol):
+    """Executed values by step, steps of frames -> commanded states [N, arms], see `gripper_states`."""
+
+    def __call__(  # noqa: D102
+        self, actions: Mapping[int, ArrayLike], steps: Sequence[int], /
+    ) -> NDArray[np.bool_] | None: ...
+
+
 @dataclass
 class _OpenEpisode:
     frames: dict[int, Frame] = field(default_factory=dict)
     kinds: dict[int, int | None] = field(default_factory=dict)
+    actions: dict[int, ArrayLike] = field(default_factory=dict)
     expected: int | None = None
 
     def paired_steps(self) -> list[int]:
@@ -50,12 +61,18 @@ class LabelAssembler:
         camera_names: order of the pictures.
         classes: names of the kinds; empty: 0 and 1, success or not.
         success_class: which of the classes is success, if any.
+        gripper_states: tells them of executed actions; None: no gripper is learned.
     """
 
     def __init__(
-        self, camera_names: tuple[str, ...], classes: tuple[str, ...] = (), success_class: int | None = None
+        self,
+        camera_names: tuple[str, ...],
+        classes: tuple[str, ...] = (),
+        success_class: int | None = None,
+        gripper_states: GripperStates | None = None,
     ) -> None:
         self._camera_names, self._classes, self._success_class = camera_names, classes, success_class
+        self._gripper_states = gripper_states
         self._open: dict[int, _OpenEpisode] = {}
         self._closed: set[int] = set()
 
@@ -66,10 +83,16 @@ class LabelAssembler:
         if episode not in self._closed:
             self._open.setdefault(episode, _OpenEpisode()).frames[step] = frame
 
-    def add_label(self, episode: int, step: int, kind: int | None) -> None:
-        """The executed action that answered an observation arrived: what the frame is, None: leave it out."""
+    def add_label(self, episode: int, step: int, kind: int | None, action: ArrayLike = ()) -> None:
+        """The executed action that answered an observation arrived.
+
+        Args:
+            kind: what the frame is; None: leave it out.
+            action: its values; they tell the gripper's state of the frames that follow.
+        """
         if episode not in self._closed:
-            self._open.setdefault(episode, _OpenEpisode()).kinds[step] = kind
+            data = self._open.setdefault(episode, _OpenEpisode())
+            data.kinds[step], data.actions[step] = kind, action
 
     def expect(self, episode: int, steps: int) -> None:
         """The episode is over after so many actions; topics have no common order, so some may still come."""
@@ -131,4 +154,6 @@ class LabelAssembler:
             camera_names=self._camera_names,
             classes=kinds if self._classes else None,
             class_names=self._classes,
+            gripper_open=self._gripper_states(data.actions, list(labelled)) if self._gripper_states else None,
+            steps=np.array(list(labelled), np.int64),
         )

@@ -16,6 +16,7 @@ import numpy as np
 from hilserl_msgs.msg import Action, EpisodeSummary, Observation, Reward
 from hilserl_msgs.srv import CorrectEpisode
 from hilserl_reward.disagreements import Disagreements, Judged, KeptEpisode, Label
+from hilserl_reward.gripper_states import gripper_states
 from hilserl_reward.labels import (
     UNDECIDED,
     EpisodeLabels,
@@ -24,9 +25,9 @@ from hilserl_reward.labels import (
     next_label_file,
     write_labels,
 )
-from hilserl_reward.observations import camera_images
+from hilserl_reward.observations import arm_poses, camera_images
 from hilserl_ros import qos, topics
-from hilserl_ros.codec import matrix_from_pose, state_of_observation
+from hilserl_ros.codec import state_of_observation
 from hilserl_ros.node import ERROR, OK, HilserlNode, run
 from hilserl_task import TaskError
 
@@ -91,6 +92,7 @@ class LabelKeeper(HilserlNode):
         self._keep(self._disagreements.add_judgement(message.episode, message.step, judged))
 
     def _on_executed(self, message: Action) -> None:
+        self._disagreements.add_action(message.episode, message.step, np.array(message.values))
         success = True if message.success_pressed else _VERDICTS.get(message.event)
         if success is not None:
             self._keep(self._disagreements.add_button(message.episode, message.step, success))
@@ -175,7 +177,7 @@ class LabelKeeper(HilserlNode):
             images=np.stack([camera_images(frame, self._cameras, size) for frame in frames]),
             labels=success & (not classes or self.task.reward.success_class is not None),
             states=np.stack([state_of_observation(frame) for frame in frames]),
-            base_T_tcp=np.stack([matrix_from_pose(frame.arms[0].pose) for frame in frames]),
+            base_T_tcp=np.stack([arm_poses(frame) for frame in frames]),
             camera_names=self._cameras,
             classes=self._class_numbers(kept, success) if classes else None,
             class_names=classes,
@@ -187,6 +189,8 @@ class LabelKeeper(HilserlNode):
                 "probabilities": [None if said is None else round(said.probability, 4) for said in judged],
                 "model_ids": sorted({said.model_id for said in judged if said is not None}),
             },
+            gripper_open=gripper_states(self.task, kept.actions, list(labels)),
+            steps=np.array(list(labels), np.int64),
         )
 
     def _class_numbers(self, kept: KeptEpisode, success: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 _FILE_NAME = re.compile(r"^episode_(\d{4,})\.npz$")
 _ARRAYS = ("images", "labels", "states", "base_T_tcp", "camera_names")
+_OPTIONAL_ARRAYS = ("classes", "class_names", "why", "origin", "gripper_open", "steps")
 
 # Why a frame has its label.
 COLLECTED = "collected"
@@ -41,12 +42,15 @@ class EpisodeLabels:
         images: [N, n_cam, H, W, 3] uint8 RGB.
         labels: [N] bool, success.
         states: [N, n] float32 proprioception (layout: hilserl_task.spaces).
-        base_T_tcp: [N, 4, 4] measured pose of the first arm.
+        base_T_tcp: [N, arms, 4, 4] measured poses, each in the base frame of its arm.
         camera_names: order of the camera axis.
         classes: [N] int16 into class_names, UNDECIDED where nobody has said yet; None: success or not.
         class_names: of the task, when the file was written.
         why: [N] where each label comes from: COLLECTED, FALSE_POSITIVE, ...; None: all collected.
         origin: of frames kept while training: episode, session, model_id, ...
+        gripper_open: [N, arms] bool, commanded state when the frame was seen; None: no gripper is learned, or
+            the commands are not known.
+        steps: [N] of the episode that the frames are; None: not known (older files).
     """
 
     images: NDArray[np.uint8]
@@ -58,6 +62,8 @@ class EpisodeLabels:
     class_names: tuple[str, ...] = ()
     why: NDArray[np.str_] | None = None
     origin: dict[str, Any] = field(default_factory=dict)
+    gripper_open: NDArray[np.bool_] | None = None
+    steps: NDArray[np.int64] | None = None
 
     @property
     def positives(self) -> int:
@@ -98,6 +104,8 @@ class EpisodeLabels:
             base_T_tcp=self.base_T_tcp[frames],
             classes=None if self.classes is None else self.classes[frames],
             why=None if self.why is None else self.why[frames],
+            gripper_open=None if self.gripper_open is None else self.gripper_open[frames],
+            steps=None if self.steps is None else self.steps[frames],
         )
 
 
@@ -136,6 +144,10 @@ def write_labels(path: Path, episode: EpisodeLabels) -> None:
         arrays["why"] = episode.why
     if episode.origin:
         arrays["origin"] = np.array(json.dumps(episode.origin))
+    if episode.gripper_open is not None:
+        arrays["gripper_open"] = episode.gripper_open
+    if episode.steps is not None:
+        arrays["steps"] = episode.steps
     try:
         with temporary.open("wb") as stream:
             # Not compressed: 10 MB an episode are written in some ms, compressing would hold up the node.
@@ -153,21 +165,24 @@ def read_labels(path: Path) -> EpisodeLabels:
     Raises:
         LabelError: unreadable, an array is missing, or lengths and shapes do not fit together.
     """
-    arrays = _load(path, _ARRAYS, ("classes", "class_names", "why", "origin"))
+    arrays = _load(path, _ARRAYS, _OPTIONAL_ARRAYS)
     try:
         origin = json.loads(str(arrays["origin"])) if "origin" in arrays else {}
     except ValueError as error:
         raise LabelError(f"labels file {path}: origin is not JSON ({error}); delete the file") from error
+    poses = arrays["base_T_tcp"]
     episode = EpisodeLabels(
         images=arrays["images"],
         labels=arrays["labels"].astype(bool),
         states=arrays["states"],
-        base_T_tcp=arrays["base_T_tcp"],
+        base_T_tcp=poses[:, None] if poses.ndim == 3 else poses,  # older files: one arm, without its axis
         camera_names=tuple(str(name) for name in arrays["camera_names"]),
         classes=arrays["classes"].astype(np.int16) if "classes" in arrays else None,
         class_names=tuple(str(name) for name in arrays.get("class_names", ())),
         why=arrays.get("why"),
         origin=origin,
+        gripper_open=arrays["gripper_open"].astype(bool) if "gripper_open" in arrays else None,
+        steps=arrays.get("steps"),
     )
     shape = episode.images.shape
     if len(shape) != 5 or shape[1] != len(episode.camera_names) or shape[4] != 3:
@@ -176,6 +191,7 @@ def read_labels(path: Path) -> EpisodeLabels:
             f"[frames, {len(episode.camera_names)} cameras, height, width, 3]"
         )
     parts = [episode.labels, episode.states, episode.base_T_tcp, episode.kinds, episode.reasons]
+    parts += [part for part in (episode.gripper_open, episode.steps) if part is not None]
     if any(len(part) != shape[0] for part in parts):
         raise LabelError(f"labels file {path}: arrays differ in length; delete the file and collect again")
     return episode

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of an Observation by camera name."""
+"""Pictures of an Observation by camera name, and the poses of its arms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilserl_ros.codec import array_from_image
+from hilserl_ros.codec import array_from_image, matrix_from_pose
 
 
 def camera_images(observation: Any, cameras: tuple[str, ...], image_size: int) -> NDArray[np.uint8]:
@@ -35,3 +35,12 @@ def camera_images(observation: Any, cameras: tuple[str, ...], image_size: int) -
             )
         pictures.append(picture)
     return np.stack(pictures)
+
+
+def arm_poses(observation: Any) -> NDArray[np.float64]:
+    """base_T_tcp of every arm, [arms, 4, 4], each in the base frame of its arm.
+
+    Raises:
+        ValueError: no arm, or a pose that is none.
+    """
+    return np.stack([matrix_from_pose(arm.pose) for arm in observation.arms])

@@ -50,7 +50,7 @@ def labelled_episode(seed: int, frames: int = 12, success_from: int = 8) -> Epis
         np.stack([pictures(bool(label), generator) for label in labels]),
         labels,
         np.zeros((frames, 18), np.float32),
-        np.tile(np.eye(4), (frames, 1, 1)),
+        np.tile(np.eye(4), (frames, 1, 1, 1)),
         CAMERAS,
     )
 

@@ -34,7 +34,7 @@ def episode(frames=4, positives=1, size=32, cameras=CAMERAS):
         np.broadcast_to(images, (frames, len(cameras), size, size, 3)).copy(),
         labels,
         np.full((frames, 18), 0.5, np.float32),
-        np.tile(np.eye(4), (frames, 1, 1)),
+        np.tile(np.eye(4), (frames, 1, 1, 1)),
         cameras,
     )
 
@@ -119,7 +119,7 @@ def test_arrays_of_unequal_length_are_refused(tmp_path):
 
 
 def frame(value):
-    return Frame(np.full((2, 32, 32, 3), value, np.uint8), np.full(18, value, np.float32), np.eye(4))
+    return Frame(np.full((2, 32, 32, 3), value, np.uint8), np.full(18, value, np.float32), np.eye(4)[None])
 
 
 def test_frame_k_is_labelled_by_the_answer_to_it_in_any_order_of_arrival():

@@ -31,7 +31,7 @@ class EpisodeData:
         actions: [T, a] float32, executed, tcp frame.
         sources: [T] uint8, Action.SOURCE_*: who chose the action.
         rewards: [T] float32: success of observation k+1.
-        base_T_tcp: [T+1, 4, 4] of the first arm.
+        arms_base_T_tcp: [T+1, arms, 4, 4], each in the base frame of its arm.
         terminated: the task was done. truncated: cut off by time, fault or a person; that says nothing about
             the value of the last state, so bootstrapping goes on there.
         outcome: success, failure or unlabelled.
@@ -44,12 +44,17 @@ class EpisodeData:
     actions: NDArray[np.float32]
     sources: NDArray[np.uint8]
     rewards: NDArray[np.float32]
-    base_T_tcp: Array
+    arms_base_T_tcp: Array
     terminated: bool
     truncated: bool
     outcome: str
     discarded: bool
     metadata: dict[str, Any]
+
+    @property
+    def base_T_tcp(self) -> Array:
+        """[T+1, 4, 4] of the first arm."""
+        return self.arms_base_T_tcp[:, 0]
 
     @property
     def steps(self) -> int:
@@ -110,7 +115,7 @@ def episode_data(path: Path, parts: Mapping[str, Mapping[int, Any]], custom: dic
         actions=np.array([a.values for a in actions], np.float32).reshape(steps, -1),
         sources=np.array([a.source for a in actions], np.uint8),
         rewards=rewards,
-        base_T_tcp=np.stack([_matrix(o.arms[0].pose) for o in observations]),
+        arms_base_T_tcp=np.stack([[_matrix(arm.pose) for arm in o.arms] for o in observations]),
         terminated=outcome == "success",
         truncated=outcome != "success",
         outcome=outcome,

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hilserl_task.schema import GripperSpec, Task
 
@@ -102,3 +103,23 @@ class GripperPenalty:
                 self._open[number] = wanted
                 total += spec.penalty
         return total
+
+
+def commanded_open(task: Task, actions: ArrayLike) -> NDArray[np.bool_]:
+    """Whether every arm's gripper was commanded open before each action of an episode, and after the last.
+
+    Args:
+        actions: (T, a) executed, from the first of the episode on.
+
+    Returns:
+        (T + 1, arms); a fixed gripper stays what it is.
+    """
+    values = np.asarray(actions, np.float64).reshape(-1, task.action_dim)
+    states = np.zeros((len(values) + 1, len(task.arms)), np.bool_)
+    for number, (arm, layout) in enumerate(zip(task.arms, task.action_layout.arms, strict=True)):
+        state = states[0, number] = starts_open(arm.gripper)
+        for step, row in enumerate(values):
+            wanted = None if layout.gripper is None else asks_for(float(row[layout.gripper]))
+            state = state if wanted is None else wanted
+            states[step + 1, number] = state
+    return states
