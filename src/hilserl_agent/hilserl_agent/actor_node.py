@@ -80,8 +80,8 @@ class Actor(HilserlNode):
     def _make_trials(self) -> TrainingTrials | None:
         if self._link is None or not isinstance(self._policy, LearnedPolicy):
             return None
-        moved = self.task.evaluation.board_moved
-        return TrainingTrials(self, self._policy, moved, self._state.people_off)
+        disturbed = bool(self.task.evaluation.disturbances)
+        return TrainingTrials(self, self._policy, disturbed, self._state.people_off)
 
     def _make_link(self, features_id: str) -> LearnerLink | None:
         if not isinstance(self._policy, LearnedPolicy) or self._chosen.phase != "train":
@@ -171,7 +171,7 @@ class Actor(HilserlNode):
         self._patience.begin_episode()
         self._began_at = time.monotonic()
         self._plan.policy.seed(self._plan.exploration_seed(self.seed))
-        self._graph.start_episode(self._episode, self._plan.reset_seed(self.seed), self._plan.board_moved)
+        self._graph.start_episode(self._episode, self._plan.reset_seed(self.seed), self._plan.disturbed)
 
     def _is_over(self) -> bool:
         if self._chosen.episodes and self._done_episodes >= self._chosen.episodes:

@@ -21,7 +21,7 @@ class ActorParameters:
         phase: train, evaluate or teleop.
         counting: name under which episodes are counted: the phase, or labels.
         use_reward: steps wait for a reward.
-        evaluation: resets move the board.
+        evaluation: resets with the events of the evaluation (board moved, ...).
         deterministic: evaluate with the policy's mode.
         episodes: stop after so many that were not discarded; 0 is never.
         first_trial: evaluate: the trials before are done already.
@@ -74,12 +74,12 @@ def read_parameters(node: HilserlNode) -> ActorParameters:
             f"actor_id: '{actor_id}' must be letters, digits and _, or several with /; example: left"
         )
     rules = _rules(task, demonstrating=phase == "teleop" and use_reward, use_reward=use_reward)
-    board_moved = phase == "evaluate" and task.evaluation.board_moved
+    disturbed = phase == "evaluate" and bool(task.evaluation.disturbances)
     return ActorParameters(
         phase=phase,
         counting="labels" if phase == "teleop" and not use_reward else phase,
         use_reward=rules.use_reward,
-        evaluation=declare("evaluation", False).value or board_moved,
+        evaluation=declare("evaluation", False).value or disturbed,
         deterministic=declare("deterministic", task.evaluation.deterministic).value,
         episodes=episodes or (task.evaluation.episodes if phase == "evaluate" else 0),
         first_trial=first_trial,

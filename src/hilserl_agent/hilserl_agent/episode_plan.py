@@ -17,7 +17,7 @@ class EpisodePlan:
         phase: in the summary: train, evaluate or teleop.
         counting, index: what its seeds follow from (`seeds.py`). The same counting and index begin the same
             way in every run with the same seed, however often an episode has to be repeated.
-        board_moved: resets move the board.
+        disturbed: resets with the events of the evaluation (board moved, ...).
         policy: acts in it.
         learnt: its transitions go to the learner, and it counts for the end of training.
     """
@@ -25,7 +25,7 @@ class EpisodePlan:
     phase: str
     counting: str
     index: int
-    board_moved: bool
+    disturbed: bool
     policy: Policy
     learnt: bool
 

@@ -42,12 +42,12 @@ class TrainingTrials:
     Args:
         node: owner of the connections.
         policy: of training; a frozen copy of it is evaluated.
-        board_moved: as the task's evaluation says.
+        disturbed: with events, as the task's evaluation says.
         people_off: an actor before this one left interventions switched off.
     """
 
-    def __init__(self, node: HilserlNode, policy: LearnedPolicy, board_moved: bool, people_off: bool) -> None:
-        self._node, self._policy, self._board_moved = node, policy, board_moved
+    def __init__(self, node: HilserlNode, policy: LearnedPolicy, disturbed: bool, people_off: bool) -> None:
+        self._node, self._policy, self._disturbed = node, policy, disturbed
         self._now = _Now.OVER if people_off else _Now.IDLE
         self._people_were_on = True  # until the mux says something else
         self._switch = node.create_client(SetBool, MUX_ENABLED)
@@ -101,7 +101,7 @@ class TrainingTrials:
         if self._now is not _Now.RUNNING:
             return None
         index = len(self._successes)
-        return EpisodePlan("evaluate", "evaluate", index, self._board_moved, self._frozen, learnt=False)
+        return EpisodePlan("evaluate", "evaluate", index, self._disturbed, self._frozen, learnt=False)
 
     def add(self, book: EpisodeBook, period_s: float) -> None:
         """Takes a finished trial. One that was discarded, or that a person took part in, is repeated."""

@@ -32,6 +32,7 @@ class SimGripper:
         joints = [model.joint(f"{spec.name}/finger_joint{i}") for i in (1, 2)]
         self._fingers = [data.qpos[int(joint.qposadr[0]) :][:1] for joint in joints]
         self._goal_m = 0.0
+        self._pulled = False
 
     @property
     def position(self) -> float:
@@ -49,7 +50,7 @@ class SimGripper:
     def reset(self, position: float) -> None:
         """Puts the fingers there at once; call before mj_forward."""
         if self.moves:
-            self._goal_m = position * panda.FINGER_STROKE
+            self._goal_m, self._pulled = position * panda.FINGER_STROKE, False
             self._setpoint[0] = self._goal_m
             for finger in self._fingers:
                 finger[0] = self._goal_m
@@ -61,10 +62,16 @@ class SimGripper:
             self._goal_m = min(max(position, 0.0), 1.0) * panda.FINGER_STROKE
             self._limit(max_effort)
 
+    def pull_apart(self, pulled: bool) -> None:
+        """Somebody pulls the fingers apart, stronger than the motor, or lets go. The goal stays what it was
+        commanded to be: nothing in the robot notices but the measured opening."""
+        self._pulled = pulled and self.moves
+
     def control(self) -> None:
         """One cycle: the set point goes towards the goal at the speed of the fingers."""
         if self.moves:
-            change = self._goal_m - self._setpoint[0]
+            goal_m = panda.FINGER_STROKE if self._pulled else self._goal_m
+            change = goal_m - self._setpoint[0]
             self._setpoint[0] += min(max(change, -self._step_m), self._step_m)
 
     def _limit(self, max_effort: float) -> None:

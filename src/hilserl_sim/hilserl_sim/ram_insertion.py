@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from hilserl_sim.dimensions import read_dimensions
 from hilserl_sim.held_stick import STICK_BOUNDS, HeldStick, StickDimensions, slot_T_inserted
-from hilserl_sim.poses import site_pose
+from hilserl_sim.poses import body_pose, site_pose
 from hilserl_sim.ram_insertion_mjcf import scene_xml
 from hilserl_sim.scene import Start, Truth
 from hilserl_task import Task, TaskError
@@ -23,6 +23,7 @@ class RamInsertion:
     """Scene of the RAM insertion task (paper, Table 1 row 1)."""
 
     cameras: tuple[str, ...] = ("wrist_1", "wrist_2")
+    fixture = "board"  # people may shift it
 
     def __init__(self, task: Task) -> None:
         if len(task.arms) != 1 or task.scene is None:
@@ -69,10 +70,9 @@ class RamInsertion:
 
     def truth(self, data: mujoco.MjData) -> Truth:
         """Inserted to within the tolerance of the full depth, and inside the slot sideways."""
-        base_T_tcp = site_pose(data, self._tcp)
-        depth, inserted = self._stick.depth_in(data, self._base_T_board)
-        base_T_goal = self._base_T_board @ self._stick.slot_T_inserted()
-        board = self._base_T_board.copy()
+        base_T_tcp, board = site_pose(data, self._tcp), body_pose(data, self._board)
+        depth, inserted = self._stick.depth_in(data, board)
+        base_T_goal = board @ self._stick.slot_T_inserted()
         return Truth(inserted, depth, base_T_tcp, base_T_goal, board, {"board": board})
 
     def _place_board(self, model: mujoco.MjModel, x: float, y: float, yaw: float) -> None:

@@ -95,5 +95,6 @@ def _truth_message(snapshot: Snapshot, base_frame: str, episode: int) -> SimGrou
         frame_names=list(snapshot.frames),
         world_t_frames=[codec.pose_from_matrix(frame) for frame in snapshot.frames.values()],
         kind=truth.kind,
+        events=list(snapshot.events),
         gripper_goals=list(snapshot.gripper_goals.values()),
     )

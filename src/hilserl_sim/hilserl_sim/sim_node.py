@@ -222,12 +222,17 @@ class SimNode(HilserlNode):
         self.diagnose(OK, "reset", episode=self._episode, seed=request.seed, took_s=f"{took:.3f}")
         return Reset.Result(success=True, message="", stamp=codec.stamp_from_ns(stamp_ns))
 
-    def _reset_world(self, seed: int, board_moved: bool) -> int:
-        """Draws the episode, reports its first state and pictures; their stamp, nanoseconds."""
+    def _reset_world(self, seed: int, evaluation: bool) -> int:
+        """Draws the episode, reports its first state and pictures; their stamp, nanoseconds.
+
+        An evaluation has the events of the task; one that names none has the board moved where it can be.
+        """
         rng = np.random.default_rng(seed)
+        board_moved = tuple(kind for kind in self._world.event_kinds if kind == "board_moved")
+        events = (self.task.evaluation.disturbances or board_moved) if evaluation else ()
         lock = contextlib.nullcontext() if self._realtime is None else self._realtime.lock
         with lock:
-            self._world.reset(rng, board_moved)
+            self._world.reset(rng, events=events)
             stamp_ns = self._reset_ns = self._now_ns()
             self._report_all(stamp_ns)
         if self._lockstep is not None:

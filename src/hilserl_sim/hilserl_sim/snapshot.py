@@ -22,6 +22,7 @@ class Snapshot:
         truth: privileged.
         frames: privileged: world_T_thing by name, `<arm>/base` among them.
         gripper_goals: commanded opening, 0 closed .. 1 open, by arm name.
+        events: disturbances that have begun in this episode, in order.
     """
 
     stamp_ns: int
@@ -30,6 +31,7 @@ class Snapshot:
     truth: Truth
     frames: dict[str, Array]
     gripper_goals: dict[str, float]
+    events: tuple[str, ...] = ()
 
 
 def take_snapshot(world: SimWorld, stamp_ns: int) -> Snapshot:
@@ -43,4 +45,5 @@ def take_snapshot(world: SimWorld, stamp_ns: int) -> Snapshot:
         truth=truth,
         frames={**bases, **truth.frames},
         gripper_goals={name: arm.gripper.goal for name, arm in world.arms.items()},
+        events=world.events,
     )

@@ -22,6 +22,7 @@ from hilserl_task.frames import inverse
 
 RELEASED = 0.4  # opening from which the connector is let go (original: USB task, gripper > 0.4)
 PANEL_M = (0.012, 0.06)  # half sizes: depth, width
+PANEL_T_PORT = pose((-PANEL_M[0], 0.0, 0.0))
 ABOVE_PORT_M = 0.020  # the panel ends here, so that the hand passes over it
 WALL_M = 0.004  # of the port's frame
 
@@ -64,6 +65,7 @@ class UsbGraspInsertion:
     """Scene of the USB task (paper, Table 1 row 3: 2 x 2 cm and 10 degrees)."""
 
     cameras: tuple[str, ...] = ("wrist_1", "wrist_2", "side_1")
+    fixture = "panel"  # people may shift it
 
     def __init__(self, task: Task) -> None:
         if len(task.arms) != 1 or task.scene is None:
@@ -74,9 +76,7 @@ class UsbGraspInsertion:
             )
         self._task, self._arm = task, task.arms[0].name
         self._dims = read_dimensions(Dimensions, BOUNDS, task.scene.parameters)
-        d = self._dims
-        self._base_T_port = pose((d.port_x_m - PANEL_M[0], d.port_y_m, d.port_height_m))
-        self._port_T_inserted = pose((-d.grip_length_m / 2, 0, 0))
+        self._port_T_inserted = pose((-self._dims.grip_length_m / 2, 0, 0))
 
     def mjcf(self) -> str:
         """The model as MJCF text."""
@@ -104,7 +104,6 @@ class UsbGraspInsertion:
         x, y, yaw, hand_x, hand_y, panel_y = rng.uniform(-1.0, 1.0, 6)
         moved = float(board_moved) * panel_y * evaluation.board_translation_range_m[1]
         model.body_pos[self._panel] = self._panel_home + [0.0, moved, 0.0]
-        self._base_T_port = pose((d.port_x_m - PANEL_M[0], d.port_y_m + moved, d.port_height_m))
         place = np.array([d.connector_x_m, d.connector_y_m, d.grip_height_m / 2])
         spread = np.array(reset.translation_range_m)
         where = place + np.array([x, y, 0.0]) * spread
@@ -116,19 +115,20 @@ class UsbGraspInsertion:
         """Plugged in to within the tolerance of the full depth, and let go."""
         d, base_T_tcp = self._dims, site_pose(data, self._tcp)
         base_T_connector = body_pose(data, self._connector)
-        port_T_connector = inverse(self._base_T_port) @ base_T_connector
+        base_T_port = body_pose(data, self._panel) @ PANEL_T_PORT
+        port_T_connector = inverse(base_T_port) @ base_T_connector
         tip = port_T_connector @ np.array([d.grip_length_m / 2 + d.plug_length_m, 0.0, 0.0, 1.0])
         inside = bool((np.abs(tip[1:3]) <= d.clearance_m).all())
         deep = tip[0] >= d.plug_length_m - d.success_tolerance_m
         opening = sum(data.qpos[finger] for finger in self._fingers) / self._opening_m
-        base_T_goal = self._base_T_port @ self._port_T_inserted @ inverse(base_T_connector) @ base_T_tcp
+        base_T_goal = base_T_port @ self._port_T_inserted @ inverse(base_T_connector) @ base_T_tcp
         return Truth(
             bool(inside and deep and opening > RELEASED),
             float(tip[0]),
             base_T_tcp,
             base_T_goal,
-            self._base_T_port,
-            {"connector": base_T_connector, "port": self._base_T_port},
+            base_T_port,
+            {"connector": base_T_connector, "port": base_T_port},
         )
 
 

@@ -6,6 +6,8 @@ Same task, seed and targets give the same states and pictures, bit for bit, what
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +15,12 @@ from numpy.typing import NDArray
 from hilserl_sim.arm import Measurement, SimArm
 from hilserl_sim.cameras import Cameras
 from hilserl_sim.command import Command
+from hilserl_sim.events import Events
 from hilserl_sim.inverse_kinematics import InverseKinematics
 from hilserl_sim.scene import Start, Truth
 from hilserl_sim.scenes import make_scene
 from hilserl_task import Task
+from hilserl_task.evaluation_spec import EventKind
 from hilserl_task.frames import Array
 
 START_NS = 1_000_000_000  # simulated time at start; zero would read as "no stamp"
@@ -41,7 +45,7 @@ class SimWorld:
         task: validated task; `task.scene` names the scene.
 
     Raises:
-        TaskError: scene, camera or scene parameter does not fit.
+        TaskError: scene, camera, scene parameter or event does not fit.
     """
 
     def __init__(self, task: Task) -> None:
@@ -54,6 +58,8 @@ class SimWorld:
         self._scene.bind(self.model)
         self.arms = {spec.name: SimArm(self.model, self.data, spec) for spec in task.arms}
         self._kinematics = {spec.name: InverseKinematics(self.model, spec.name) for spec in task.arms}
+        fixture = getattr(self._scene, "fixture", "")  # a scene that can be shifted says so
+        self._events = Events(self.model, self.data, task, self.arms, fixture)
         self._cameras: Cameras | None = None
         self._cycle_ns = round(1e9 / rate)
         self._rate = rate
@@ -66,14 +72,34 @@ class SimWorld:
         """Simulated time, nanoseconds; never goes back."""
         return self._stamp_ns
 
-    def reset(self, rng: np.random.Generator, board_moved: bool = False) -> None:
+    @property
+    def event_kinds(self) -> tuple[EventKind, ...]:
+        """Events that can happen in this scene."""
+        return self._events.kinds
+
+    @property
+    def events(self) -> tuple[EventKind, ...]:
+        """Events that have begun in this episode, in order."""
+        return self._events.happened
+
+    def reset(
+        self, rng: np.random.Generator, board_moved: bool = False, events: Iterable[EventKind] = ()
+    ) -> None:
         """Draws an episode, puts every arm at its start pose and lets it settle there.
 
+        Args:
+            rng: of the episode; the same one draws the same episode, whatever disturbs it later.
+            board_moved: the same as the event of this name.
+            events: what happens in this episode.
+
         Raises:
-            ValueError: a start pose is out of the arm's reach.
+            ValueError: a start pose is out of the arm's reach, or the scene does not have an event.
         """
+        kinds = {*events, *(("board_moved",) if board_moved else ())}
+        self._events.check(events)
+        self._events.stop()
         mujoco.mj_resetData(self.model, self.data)
-        starts = self._scene.randomize(self.model, self.data, rng, board_moved)
+        starts = self._scene.randomize(self.model, self.data, rng, "board_moved" in kinds)
         for name, start in starts.items():
             self._place_arm(name, start)
         mujoco.mj_forward(self.model, self.data)
@@ -82,6 +108,7 @@ class SimWorld:
             arm.reset(0.0)
             arm.command(Command(starts[name].base_T_tcp), 0.0)
         self.advance(round(SETTLE_S * self._rate))
+        self._events.begin(kinds, rng)
 
     def set_target(self, base_T_target: Array, stamp_ns: int | None = None, arm: str | None = None) -> bool:
         """Hands a 4x4 target to an arm's law; `command` with a pose alone."""
@@ -114,7 +141,10 @@ class SimWorld:
         arms = tuple(self.arms.values())
         # Time since the reset: an episode does not depend on what ran before it.
         now_ns = self._stamp_ns - self._episode_start_ns
+        events = self._events if self._events.active else None
         for _ in range(cycles):
+            if events is not None:
+                events.cycle()
             step1(model, data)
             now = now_ns * 1e-9
             for arm in arms:

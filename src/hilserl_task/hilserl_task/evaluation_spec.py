@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The part of a task file about evaluation, and about what disturbs its trials (paper, Fig. 4).
 
-Events are made by the simulator. `events` says which ones happen in every trial, `event_settings` when and how
-large; a seed draws the same event whatever others happen beside it.
+Events are made by the simulator. `events` says which ones happen in every trial, `event_settings` when and
+how large; a seed draws the same event whatever others happen beside it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _STEPS = "control periods in which it could happen that pass before it does; dra
 class BoardShiftsSpec(Section):
     """What the task aims at (board, panel) is shifted and turned while nothing is within 3 mm of it."""
 
-    steps: Periods = Field((2, 8), description=_STEPS)
+    steps: Periods = Field((2, 6), description=_STEPS)
     translation_m: Range = Field((0.005, 0.02), description="horizontally, in any direction")
     yaw_rad: NonNegative = Field(0.1, le=0.8, description="at most, either way")
     duration_s: Positive = Field(0.4, le=5.0, description="of the movement")
