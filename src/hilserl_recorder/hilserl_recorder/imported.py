@@ -170,12 +170,20 @@ def _arm_state(name: str, state: dict[str, float], pose: Array, start: Array) ->
         twist=codec.twist_from_vector(rotate_both(base_T_tcp[:3, :3], values[6:12])),
         wrench=codec.wrench_from_vector(values[12:18]),
         gripper_position=state.get(f"{name}/gripper_position", 0.0),
+        joint_position=_joints(name, state, "position_rad"),
+        joint_velocity=_joints(name, state, "velocity_radps"),
     )
     for target, vector in ((message.pose, pose), (message.start_pose, start)):
         target.position.x, target.position.y, target.position.z = vector[:3].tolist()
         q = target.orientation
         q.x, q.y, q.z, q.w = vector[3:].tolist()
     return message
+
+
+def _joints(name: str, state: dict[str, float], quantity: str) -> list[float]:
+    """Of joint 1, 2, ...; none where the state has no joints."""
+    first, last = f"{name}/joint_", f"_{quantity}"
+    return [value for entry, value in state.items() if entry.startswith(first) and entry.endswith(last)]
 
 
 def _summary(task: Task, episode: ImportedEpisode, number: int, stamp_ns: int) -> EpisodeSummary:

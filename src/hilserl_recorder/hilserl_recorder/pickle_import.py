@@ -48,6 +48,11 @@ def import_pickle(path: Path, out: Path, task: Task, cameras: dict[str, str]) ->
     """
     if len(task.arms) != 1:
         raise BagError(f"pickle {path}: is of one arm, task '{task.name}' has {len(task.arms)}")
+    if task.arms[0].action.type != "twist":
+        raise BagError(
+            f"pickle {path}: only twist actions can be imported, task '{task.name}' has action.type: wrench; "
+            "record its demonstrations anew"
+        )
     names = [cameras.get(camera.name, camera.name) for camera in task.cameras]
     transitions = _checked(restricted_pickle.load(path), path, names)
     episodes = _split(transitions, path)

@@ -25,7 +25,7 @@ def explain(
         example_file: one that has all required keys.
     """
     lines = []
-    for problem in error.errors():
+    for problem in _own_problems(error.errors()):
         key = ".".join(str(part) for part in problem["loc"]) or what.split()[0]
         if problem["type"] == "extra_forbidden":
             known = _fields_at(model, problem["loc"][:-1])
@@ -39,6 +39,12 @@ def explain(
             value = "" if isinstance(problem["input"], dict) else f" got {problem['input']!r}"
             lines.append(f"{key}: {rule}{';' + value if value else ''}{_example(model, problem['loc'])}")
     return f"{what}: " + "; ".join(lines)
+
+
+def _own_problems(problems: list[Any]) -> list[Any]:
+    """Without those that only follow: a list whose items are wrong is also called too short."""
+    inside = {problem["loc"][:depth] for problem in problems for depth in range(1, len(problem["loc"]))}
+    return [problem for problem in problems if problem["type"] != "too_short" or problem["loc"] not in inside]
 
 
 def _example(model: type[BaseModel], location: Location) -> str:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -20,9 +18,11 @@ from hilserl_agent.analysis.style import (
     panel,
 )
 from hilserl_agent.metrics import MetricsError
+from hilserl_task import Task
 
 EPISODES = 3
-_AXES = ("x", "y", "z", "about x", "about y", "about z")
+_TWIST_AXES = ("x", "y", "z", "about x", "about y", "about z")
+_WRENCH_AXES = ("force x", "force y", "force z", "torque x", "torque y", "torque z")
 _COLOURS = (VERMILLION, GREEN, BLUE, ORANGE, PURPLE, BLACK)
 
 
@@ -45,15 +45,11 @@ def behaviour_figure(run: RunData) -> Figure:
     for column, (episode, part) in enumerate(chosen):
         mean, std = snapshot.gaussian(steps.features[part], steps.state[part])
         seconds = run.task.period_s * np.arange(len(mean))
-        for axis in range(mean.shape[1]):
-            style: dict[str, Any] = {
-                "color": _COLOURS[axis % 6],
-                "ls": "-" if axis % 6 < 3 else "--",
-                "label": axis_name(run, axis),
-                "lw": 1.6,
-            }
-            grid[0, column].plot(seconds, std[:, axis], **style)
-            grid[1, column].plot(seconds, mean[:, axis], **style)
+        for value, (name, axis) in enumerate(policy_axes(run.task)):
+            line = "-" if axis < 3 else "--"
+            for row, numbers in enumerate((std, mean)):
+                plot = grid[row, column].plot
+                plot(seconds, numbers[:, value], color=_COLOURS[axis], ls=line, label=name, lw=1.6)
         panel(grid[0, column], "", f"episode {episode}")
         grid[1, column].set_xlabel("time in the episode [s]")
     grid[0, 0].set_ylabel("A  standard deviation\n(before squashing)")
@@ -61,7 +57,9 @@ def behaviour_figure(run: RunData) -> Figure:
     grid[1, 0].set_ylabel("B  mean action\n(of full scale)")
     grid[1, 0].set_ylim(-1.05, 1.05)
     handles, names = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=6, frameon=False, title="tool axes")
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=6, frameon=False, title=_axes_of(run.task)
+    )
     return figure
 
 
@@ -75,8 +73,16 @@ def successful_episodes(run: RunData) -> list[tuple[int, slice]]:
     ]
 
 
-def axis_name(run: RunData, axis: int) -> str:
-    """Translation or rotation of which arm."""
-    arms = run.task.arms
-    name = _AXES[axis % 6]
-    return name if len(arms) == 1 else f"{arms[min(axis // 6, len(arms) - 1)].name} {name}"
+def policy_axes(task: Task) -> list[tuple[str, int]]:
+    """Of every value of the policy: its name, with several arms also whose it is, and which of six axes."""
+    found = []
+    for arm in task.arms:
+        names = _TWIST_AXES if arm.action.type == "twist" else _WRENCH_AXES
+        whose = "" if len(task.arms) == 1 else f"{arm.name} "
+        found += [(whose + names[axis], axis) for axis in arm.action.axes]
+    return found
+
+
+def _axes_of(task: Task) -> str:
+    in_base = {arm.action.type == "wrench" and arm.action.frame == "base" for arm in task.arms}
+    return {(True,): "base axes", (False,): "tool axes"}.get(tuple(in_base), "axes of each arm's action")
