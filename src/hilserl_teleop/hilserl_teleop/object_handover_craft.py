@@ -30,6 +30,8 @@ GIVER_REACH_X_M, TAKER_REACH_X_M = 0.05, -0.02  # bar's middle from the middle b
 REACH_Y_M = 0.035
 DROPPED_M = 0.04  # out of its nest and in nobody's hand
 TURNED_RAD = 0.35  # nobody would watch a hand turn away farther
+# A hand that waits for its fingers rests on the stick: a stick let go of gives the arms back to the policy.
+RESTING = np.array([0.0, 0.0, -0.0015, 0.0, 0.0, 0.0])
 # Lengths that stand for closing and opening a hand in `distance_m`: seconds at the speed of a hand.
 CLOSING_M, OPENING_M = 0.06, 0.03
 
@@ -84,21 +86,21 @@ class ObjectHandoverCraft:
         """The taker has it: once the other hand let go, over the basket, down, open."""
         giver_off = view.opening[self.giver] > LET_GO
         if seen.holding[self.giver] or not (giver_off or view.hand_open[self.giver]):
-            return {self.giver: Push.still(True), self.taker: Push.still()}
+            return {self.giver: _rest(True), self.taker: Push.still()}
         if not giver_off:
-            return {self.giver: Push.still(True), self.taker: Push.still()}
+            return {self.giver: _rest(True), self.taker: Push.still()}
         move = seen.goal - seen.bar
         if abs(move[0]) > OVER_GOAL_M:
             move[2] = max(move[2], seen.goal[2] + CLEAR_M + 0.005 - seen.bar[2])
             if seen.bar[2] < seen.goal[2] + 0.8 * CLEAR_M and seen.bar[0] + HALF_LENGTH_M < seen.goal[0]:
                 move[0] = np.clip(move[0], -0.01, 0.01)
-        taker = Push.still(True) if seen.laid else self.go(seen, self.taker, move)
+        taker = _rest(True) if seen.laid else self.go(seen, self.taker, move)
         return {self.giver: self._stand_by(view, seen), self.taker: taker}
 
     def _rise(self, view: View, seen: Seen) -> Push:
         """Lets go, then straight up."""
         if view.opening[self.taker] < LET_GO:
-            return Push.still(True)
+            return _rest(True)
         up = seen.bar[2] + RISE_M - seen.world_T_tcp[self.taker][2, 3]
         return self.go(seen, self.taker, np.array([0.0, 0.0, max(up, 0.0)]), True)
 
@@ -107,10 +109,10 @@ class ObjectHandoverCraft:
         tcp, world_T_object = seen.world_T_tcp[arm], view.world_T["object"]
         if not view.hand_open[arm]:
             closing = between_fingers(tcp, world_T_object) and view.opening[arm] > 0.2
-            return Push.still(False) if closing else Push.still(True)
+            return _rest(not closing)
         off = np.abs(seen.grip[arm] - tcp[:3, 3])
         if (off < AT_GRIP_M).all():
-            return Push.still(False)
+            return _rest(False)
         move = seen.grip[arm] - tcp[:3, 3]
         aligned = off[0] < ALIGNED_M[0] and off[1] < ALIGNED_M[1]
         if view.opening[arm] < WIDE_OPEN or (from_above and not aligned):
@@ -127,7 +129,7 @@ class ObjectHandoverCraft:
     def _stand_by(self, view: View, seen: Seen) -> Push:
         """The giver's place once it is done: open, back and up, out of the way."""
         if view.opening[self.giver] < LET_GO:
-            return Push.still(True)
+            return _rest(True)
         place = seen.meeting - [HALF_LENGTH_M + AWAY_M, 0.0, 0.0]
         return self.go(seen, self.giver, place - seen.world_T_tcp[self.giver][:3, 3], True)
 
@@ -201,3 +203,8 @@ class ObjectHandoverCraft:
             for arm in (self.giver, self.taker)
         )
         return float(max(turns))
+
+
+def _rest(open_hand: bool) -> Push:
+    """The fingers move, the arm as good as not."""
+    return Push(RESTING, np.eye(3), open_hand)
