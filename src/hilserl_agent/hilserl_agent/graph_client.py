@@ -59,6 +59,7 @@ class GraphClient:
         self.episode = 0
         self._attempt = 0
         self._starting = ""
+        self._after_reset: Callable[[Time], None] = self._begin_here
         self._start_limit_s = self._start_deadline = 0.0
         self._open = False
         self._reset = ActionClient(node, Reset, topics.RESET)
@@ -87,13 +88,24 @@ class GraphClient:
 
     def start_episode(self, episode: int, seed: int, evaluation: bool) -> None:
         """Resets and begins an episode; observation (episode, 0) or `on_start_failed` follows."""
+        self.reset(episode, seed, evaluation, self._begin_here)
+
+    def reset(self, episode: int, seed: int, evaluation: bool, then: Callable[[Time], None]) -> None:
+        """Resets alone; `then`, with the stamp of the first state after it, or `on_start_failed` follows."""
         self.episode, self._open = episode, False
+        self._after_reset = then
         self._attempt += 1
         attempt = self._attempt
         self._now("reset: goal not answered", ANSWER_TIMEOUT_S)
         goal = Reset.Goal(episode=episode, seed=seed, evaluation=evaluation)
         future = self._reset.send_goal_async(goal, feedback_callback=lambda _: self._still_resetting(attempt))
         future.add_done_callback(lambda done: self._if_current(attempt, self._goal_answered, done))
+
+    def begin_episode(self, episode: int, not_before: Time) -> None:
+        """Begins an episode where the arms are; observation (episode, 0), at `not_before` or later, or
+        `on_start_failed` follows."""
+        self.episode, self._attempt = episode, self._attempt + 1
+        self._begin_here(not_before)
 
     def check_start(self) -> None:
         """Gives up on a start whose present part takes too long; call it now and then."""
@@ -144,10 +156,14 @@ class GraphClient:
         if not result.success:
             self._start_failed(f"reset: failed: {result.message or 'no reason given'}")
             return
+        self._starting = ""
+        self._after_reset(result.stamp)
+
+    def _begin_here(self, not_before: Time) -> None:
         self._open = True
         attempt = self._attempt
         self._now(f"{topics.BEGIN_EPISODE}: no answer and observation", BEGIN_TIMEOUT_S)
-        request = BeginEpisode.Request(episode=self.episode, not_before=result.stamp)
+        request = BeginEpisode.Request(episode=self.episode, not_before=not_before)
         self._begin.call_async(request).add_done_callback(
             lambda done: self._if_current(attempt, self._begin_answered, done)
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 # Fixed numbers, so that a new phase never changes the seeds of the others.
-PHASES = {"train": 1, "evaluate": 2, "teleop": 3, "labels": 4}
+PHASES = {"train": 1, "evaluate": 2, "teleop": 3, "labels": 4, "chain": 5}
 _RESET, _EXPLORATION = 0, 1
 
 

@@ -165,7 +165,7 @@ class EpisodeCounter:
         self._episode: int | None = None
         self._step = 0
         self._not_before_ns = 0
-        self._last_ns = -1
+        self._last: SensorSet | None = None
         self._held: list[SensorSet] = []
 
     @property
@@ -179,9 +179,15 @@ class EpisodeCounter:
         return self._episode is not None and self._step == 0
 
     def begin(self, episode: int, not_before_ns: int) -> Step | None:
-        """Announces an episode; step 0 if a fitting set is here already."""
+        """Announces an episode; step 0 if a fitting set is here already.
+
+        In lockstep that may be the last step of the episode before: an episode that begins where the arms
+        are, at a moment that is known already, would otherwise wait for a world that stands still.
+        """
         self._episode, self._step, self._not_before_ns = episode, 0, not_before_ns
         held, self._held = self._held, []
+        if self._period_ns is not None and self._last is not None and self._last.stamp_ns == not_before_ns:
+            held = [self._last]
         steps = (self.number(sensors) for sensors in held)
         return next((step for step in steps if step is not None), None)
 
@@ -197,7 +203,7 @@ class EpisodeCounter:
         assert self._episode is not None
         step = Step(self._episode, self._step, sensors)
         self._step += 1
-        self._last_ns = sensors.stamp_ns
+        self._last = sensors
         return step
 
     def _fits(self, sensors: SensorSet) -> bool:
@@ -205,6 +211,7 @@ class EpisodeCounter:
             return False
         if self._step == 0:  # later the end of the reset says nothing: a clock may have been set since
             return sensors.oldest_ns >= self._not_before_ns
+        last_ns = -1 if self._last is None else self._last.stamp_ns
         if self._period_ns is None:  # a clock set back shall not silence the rest of the episode
-            return not self._last_ns - CLOCK_JUMP_NS < sensors.stamp_ns <= self._last_ns
-        return sensors.stamp_ns == self._last_ns + self._period_ns
+            return not last_ns - CLOCK_JUMP_NS < sensors.stamp_ns <= last_ns
+        return sensors.stamp_ns == last_ns + self._period_ns

@@ -46,6 +46,7 @@ DIAGNOSTICS = _reliable(10)
 # Latched: who comes late still learns the newest.
 EPISODE = _latched(10)
 INTERVENTION_STATE = _latched(1)
+CHAIN_STATUS = _latched(50)  # whoever counts the ends of chains shall miss none
 COACH = _latched(1)
 # One policy is a few chunks of 1 MB; a subscriber that comes late needs all of them.
 POLICY = _latched(32)

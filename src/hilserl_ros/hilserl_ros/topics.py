@@ -20,6 +20,7 @@ VALUE_ESTIMATE = "learner/value_estimate"
 POLICY_INSIGHT = "policy/insight"
 COACH = "coach/advice"
 RECORDER_STATUS = "recorder/status"
+CHAIN_STATUS = "chain/status"
 SIM_GROUND_TRUTH = "sim/ground_truth"
 DIAGNOSTICS = "/diagnostics"  # global by ROS convention
 
@@ -28,6 +29,7 @@ BEGIN_EPISODE = "begin_episode"
 INSERT_TRANSITIONS = "learner/insert_transitions"
 LEARNER_SAVE = "learner/save"
 RESET = "reset"
+RUN_CHAIN = "chain/run"
 SET_ENABLED = "~/set_enabled"
 SET_INTERVENTION = "~/set_intervention"
 OPERATOR_EVENT = "~/operator_event"  # of the mux
@@ -77,6 +79,11 @@ def gripper_state(arm: str) -> str:
 def camera_image(arm: str, camera: str) -> str:
     """Raw pictures of a camera (realsense2_camera's name; the same as CameraSpec.topic)."""
     return arm_topic(arm, f"{camera}/color/image_raw")
+
+
+def skill_reward(skill: str) -> str:
+    """Reward of one skill of a chain: each has a classifier of its own."""
+    return f"{skill}/{REWARD}"
 
 
 def of_learner(namespace: str, name: str) -> str:
