@@ -14,8 +14,8 @@ from hilserl_task import Task
 from hilserl_task.gripper import starts_open
 
 # A grasped object is carried over the whole scene, and beyond the frames it was fitted on a linear map does
-# not even point to the goal: fitted within 3 cm of it, the closed head of USB insertion is wrong by 48 mm 6 to
-# 9 cm away; fitted on all frames, by 3 mm there and by 1.6 instead of 1.2 mm in the last centimetre.
+# not even point to the goal: fitted within 3 cm of it, the closed head of USB insertion is off by 48 mm when
+# 6 to 9 cm away; fitted on all frames, by 3 mm there and by 1.6 instead of 1.2 mm in the last centimetre.
 GRASP_REGION = NearGoal(0.25, 0.25, 0.8)
 
 
