@@ -103,13 +103,14 @@ def _print_table(perception: Perception) -> None:
         f"fit_perception: {perception.kind}, {perception.feature_dim} features, id {perception.perception_id}"
     )
     heads = perception.report.get("heads", {})
+    if heads:
+        print("  mean absolute error, cross-validated over episodes; close: within 2 cm of the goal")
     for name, head in heads.items():
-        print(
-            f"  {name}: {head['samples']} frames of {head['groups']} episodes near its goal\n"
-            f"    {'axis':8} {'error':>8} {'mean only':>10}   (cross-validated over episodes, mean absolute)"
-        )
+        print(f"  {name}: {head['samples']} frames of {head['groups']} episodes")
+        print(f"    {'axis':8} {'error':>8} {'close':>8} {'mean only':>10}")
         for axis, error in head["mae"].items():
-            print(f"    {axis:8} {error:8.2f} {head['mae_mean'][axis]:10.2f}")
+            close = f"{head['mae_close'][axis]:8.2f}" if head["mae_close"] else f"{'-':>8}"
+            print(f"    {axis:8} {error:8.2f} {close} {head['mae_mean'][axis]:10.2f}")
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -189,8 +189,13 @@ class Perception:
         targets, groups = np.array(targets, np.float64), np.asarray(groups)
         if targets.ndim == 2:
             targets = targets[:, None]
+        regions = [NearGoal()] * len(self.heads) if regions is None else list(regions)
+        if len(regions) != len(self.heads):
+            raise LearningError(
+                f"read-out: {len(regions)} regions for the heads {list(self.heads)}; one each"
+            )
         if targets.shape == (len(checked), len(self.heads), 6) and len(groups) == len(checked):
-            used = keep_near(targets, regions or [NearGoal()] * len(self.heads))
+            used = keep_near(targets, regions)
             checked, targets, groups = checked[used], targets[used], groups[used]
         parts = [self.maps(torch.from_numpy(c).to(self.device)).cpu().numpy() for c in self._chunks(checked)]
         affine, report = readout.fit(np.concatenate(parts), targets, groups, self.components, self.heads)

@@ -20,6 +20,7 @@ Array64 = NDArray[np.float64]
 
 AXES = ("x_mm", "y_mm", "z_mm", "rx_deg", "ry_deg", "rz_deg")
 _UNITS = np.array([1e3] * 3 + [180.0 / np.pi] * 3)  # m -> mm, rad -> deg
+CLOSE_M = 0.02
 # Ridge strength relative to the mean diagonal of the Gram matrix of standardized features.
 LAMBDAS = tuple(float(x) for x in np.logspace(-5, 1, 13))
 
@@ -38,12 +39,14 @@ class HeadReport:
 
     Attributes:
         mae, mae_mean: mean absolute error per axis (mm, deg) of the read-out and of predicting the mean.
+        mae_close: of the read-out within 2 cm of the goal, where it counts; None: no frame is.
         ridge: chosen strength, relative to the mean diagonal of the Gram matrix.
         samples, groups: frames and episodes it was fitted on.
     """
 
     mae: dict[str, float]
     mae_mean: dict[str, float]
+    mae_close: dict[str, float] | None
     ridge: float
     samples: int
     groups: int
@@ -133,13 +136,14 @@ def _fit_head(gram: Array64, targets: NDArray, groups: NDArray) -> _Head:
     if len(frames) < len(gram):
         own = _centred(gram[np.ix_(frames, frames)])
     targets, groups = targets[frames], groups[frames]
-    ridge, errors, mean_errors = choose_ridge(own, targets, groups)
+    ridge, errors, mean_errors, close_errors = choose_ridge(own, targets, groups)
     target_mean = targets.mean(0)
     dual = np.zeros((len(gram), 6))
     dual[frames] = _solve(own, targets - target_mean, ridge)
     report = HeadReport(
-        mae=dict(zip(AXES, (errors * _UNITS).tolist(), strict=True)),
-        mae_mean=dict(zip(AXES, (mean_errors * _UNITS).tolist(), strict=True)),
+        mae=_by_axis(errors),
+        mae_mean=_by_axis(mean_errors),
+        mae_close=_by_axis(close_errors) if np.isfinite(close_errors).all() else None,
         ridge=ridge,
         samples=len(frames),
         groups=len(np.unique(groups)),
@@ -149,15 +153,18 @@ def _fit_head(gram: Array64, targets: NDArray, groups: NDArray) -> _Head:
 
 def choose_ridge(
     gram: Array64, targets: NDArray, groups: NDArray, folds: int = 5
-) -> tuple[float, Array64, Array64]:
+) -> tuple[float, Array64, Array64, Array64]:
     """Ridge strength with the least cross-validated error, folds made of whole episodes.
 
     Returns:
-        strength, mean absolute error [6] at it, mean absolute error [6] of predicting the training mean.
+        strength, mean absolute error [6] at it, mean absolute error [6] of predicting the training mean, and
+        the error at that strength of the frames close to the goal (NaN: there are none).
     """
     spread = targets.std(0) + 1e-12
     errors = np.zeros((len(LAMBDAS), 6))
+    close_errors = np.zeros_like(errors)
     mean_errors = np.zeros(6)
+    close = np.linalg.norm(targets[:, :3], axis=1) < CLOSE_M
     for held_out in _folds(groups, folds):
         train = np.flatnonzero(~held_out)
         test = np.flatnonzero(held_out)
@@ -169,9 +176,16 @@ def choose_ridge(
         mean_errors += np.abs(targets[test] - mean).sum(0)
         for row, strength in enumerate(LAMBDAS):
             solution = rotated / (np.maximum(values, 0.0) + strength * np.trace(inner) / len(train))[:, None]
-            errors[row] += np.abs(projected @ solution + mean - targets[test]).sum(0)
+            missed = np.abs(projected @ solution + mean - targets[test])
+            errors[row] += missed.sum(0)
+            close_errors[row] += missed[close[test]].sum(0)
     best = int(np.argmin((errors / spread).sum(1)))
-    return LAMBDAS[best], errors[best] / len(targets), mean_errors / len(targets)
+    near = close_errors[best] / close.sum() if close.any() else np.full(6, np.nan)
+    return LAMBDAS[best], errors[best] / len(targets), mean_errors / len(targets), near
+
+
+def _by_axis(errors: Array64) -> dict[str, float]:
+    return dict(zip(AXES, (errors * _UNITS).tolist(), strict=True))
 
 
 def _solve(gram: Array64, targets: Array64, ridge: float) -> Array64:
