@@ -79,10 +79,11 @@ def _gains(spec: ArmSpec) -> hc.Gains:
 
 
 def _wrench_gains(spec: ArmSpec) -> hc.Gains:
-    """Commanded axes are free and damped, the others held as hard as in a pose."""
+    """Commanded axes are damped and free or held softly, the others held as hard as in a pose."""
     wrench, gains, free = spec.controller.wrench, _gains(spec), list(spec.action.axes)
     damping = np.repeat([wrench.translational_damping, wrench.rotational_damping], 3)
-    gains.stiffness = _with(gains.stiffness, free, 0.0)
+    stiffness = np.repeat([wrench.translational_stiffness, wrench.rotational_stiffness], 3)
+    gains.stiffness = _with(gains.stiffness, free, stiffness[free])
     gains.damping = _with(gains.damping, free, damping[free])
     return gains
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hilserl_task.section import Positive, Section
+from hilserl_task.section import NonNegative, Positive, Section
 
 Axis = Literal["x", "y", "z"]
 # As large as the law passes on (wrench_limit_negative and _positive of hilserl_control, which are the
@@ -99,6 +99,13 @@ class WrenchControlSpec(Section):
     rotational_damping: Positive = Field(
         2.0, le=30, description="Nm s/rad, of commanded axes: free speed = torque / damping"
     )
+    translational_stiffness: NonNegative = Field(
+        0.0,
+        le=2000,
+        description="N/m, of commanded axes, towards where the episode begins; pulls with at most stiffness x "
+        "clip. 0: they float (original: 200 N/m along x)",
+    )
+    rotational_stiffness: NonNegative = Field(0.0, le=75, description="Nm/rad, of commanded axes, likewise")
     max_force_rate: Positive = Field(300.0, le=5000, description="N/s, how fast a wrench is reached and left")
     max_torque_rate: Positive = Field(75.0, le=1000, description="Nm/s")
     timeout_s: Positive = Field(
