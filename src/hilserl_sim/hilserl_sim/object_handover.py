@@ -22,6 +22,7 @@ from hilserl_sim.scene import Start, Truth
 from hilserl_task import Task, TaskError
 from hilserl_task.frames import Array, inverse
 
+WAITING_M = 0.02  # of the taking hand behind its grip at the handover: the bar comes between its open fingers
 RELEASED = 0.5  # opening from which a hand has let go (original: handover task, left gripper > 0.5)
 SLACK_M = 0.005  # contact is soft, and a bar that lies a little askew reaches farther
 TILT_LIMIT_RAD = 0.1  # a bar that leans on a wall is not laid down
@@ -32,26 +33,26 @@ RAISED_M = 0.03  # right tcp above the bar's middle: its fingers, which reach 7 
 class Dimensions:
     """Numbers of the scene, metres; `scene.parameters` of the task file changes them by name.
 
-    The bar leaves 12 cm between the hands, which are 6.3 cm thick along it. The hands open to 8 cm: 2.5 cm to
-    either side of the bar. Baskets are 2.5 cm longer than the bar on either side.
+    The bar leaves 9 cm between the hands, which are 6.3 cm thick along it (the flanges above them 8.4 cm).
+    The hands open to 8 cm: 2.5 cm to either side of the bar. Baskets are 2.5 cm longer than it at either end.
     """
 
-    bar_length_m: float = 0.20
+    bar_length_m: float = 0.16
     bar_width_m: float = 0.03
     bar_height_m: float = 0.03
     bar_mass_kg: float = 0.12
-    grip_offset_m: float = 0.06
-    basket_length_m: float = 0.25
+    grip_offset_m: float = 0.045
+    basket_length_m: float = 0.21
     basket_width_m: float = 0.15
     basket_height_m: float = 0.03
-    basket_distance_m: float = 0.27
-    handover_height_m: float = 0.10
+    basket_distance_m: float = 0.23
+    handover_height_m: float = 0.085
     middle_x_m: float = 0.5
     friction: float = 0.4
 
 
 BOUNDS = {
-    "bar_length_m": (0.16, 0.24), "bar_width_m": (0.015, 0.036), "bar_height_m": (0.02, 0.05),
+    "bar_length_m": (0.14, 0.24), "bar_width_m": (0.015, 0.036), "bar_height_m": (0.02, 0.05),
     "bar_mass_kg": (0.02, 0.5), "grip_offset_m": (0.04, 0.1), "basket_length_m": (0.2, 0.4),
     "basket_width_m": (0.12, 0.3), "basket_height_m": (0.01, 0.05), "basket_distance_m": (0.2, 0.45),
     "handover_height_m": (0.06, 0.2), "middle_x_m": (0.3, 0.7), "friction": (0.05, 1.5),
@@ -115,7 +116,7 @@ class ObjectHandover:
         spread = np.array([x, y, 0.0]) * np.array(reset.translation_range_m)
         place_free_body(model, data, "object", pose(place + spread, turn_z(yaw * reset.yaw_range_rad)))
         above = place + [-d.grip_offset_m, 0.0, 0.0] + np.array(reset.offset_m)
-        waiting = [d.middle_x_m + d.bar_length_m / 2, 0.0, d.handover_height_m]
+        waiting = [d.middle_x_m + d.grip_offset_m + WAITING_M, 0.0, d.handover_height_m]
         homes = {self._giver: above, self._taker: np.array(waiting)}
         return {
             arm.name: Start(self._hand_down(arm.name, homes[arm.name]), arm.gripper.position)

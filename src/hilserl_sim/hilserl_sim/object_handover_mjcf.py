@@ -88,4 +88,4 @@ def _wrist_camera(name: str) -> str:
 def _side_camera(name: str, d: Dimensions) -> str:
     """Stands before both baskets and looks into them over their low walls."""
     look_at = (d.middle_x_m, 0.0, 0.065)
-    return mjcf.camera(name, (d.middle_x_m, -0.58, 0.42), look_at, (1.0, 0.0, 0.0), 44.0)
+    return mjcf.camera(name, (d.middle_x_m, -0.52, 0.38), look_at, (1.0, 0.0, 0.0), 44.0)

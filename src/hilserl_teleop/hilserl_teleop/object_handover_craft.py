@@ -13,19 +13,27 @@ from scipy.spatial.transform import Rotation
 from hilserl_task import Task
 from hilserl_task.frames import Array
 from hilserl_teleop.craft import Push, View
-from hilserl_teleop.object_handover_seen import HALF_HEIGHT_M, HALF_LENGTH_M, Seen, between_fingers, see
+from hilserl_teleop.object_handover_seen import (
+    GRIP_OFFSET_M,
+    HALF_HEIGHT_M,
+    HALF_LENGTH_M,
+    Seen,
+    between_fingers,
+    see,
+)
 
 CLEAR_M = 0.03  # bar's underside above the floor of a basket: over its walls
 ABOVE_M = 0.05  # tcp over the bar before going down to it
 ALIGNED_M = (0.03, 0.012)  # of a hand from its grip, along and across: go down
-AT_GRIP_M = (0.02, 0.012, 0.006)  # along, across, up: close
+AT_GRIP_M = (0.015, 0.012, 0.007)  # along, across, up: close
 WIDE_OPEN = 0.8  # opening from which a hand may come near the bar
-LET_GO = 0.6  # opening from which fingers no longer drag the bar along
+LET_GO = 0.45  # opening from which fingers no longer drag the bar along
 MET_M = 0.02  # bar this close to the meeting place: the other hand comes
 OVER_GOAL_M = 0.02  # along: lower the bar
 CROOKED_RAD = 0.15  # fingers turn a bar that lies straighter than this by themselves
 RISE_M = 0.05  # above the bar in the end; success needs 3 cm
-AWAY_M = 0.03  # giver's way back after the handover
+WAITING_M = 0.02  # taker behind its grip
+AWAY_M = 0.05  # giver's way back after the handover
 GIVER_REACH_X_M, TAKER_REACH_X_M = 0.05, -0.02  # bar's middle from the middle between the baskets
 REACH_Y_M = 0.035
 DROPPED_M = 0.04  # out of its nest and in nobody's hand
@@ -122,15 +130,15 @@ class ObjectHandoverCraft:
         return self.go(seen, arm, move, True, self._crooked(seen))
 
     def _wait(self, view: View, seen: Seen) -> Push:
-        """The taker's place while the bar comes: open, just beyond its end."""
-        place = seen.meeting + [HALF_LENGTH_M, 0.0, 0.0]
+        """The taker's place while the bar comes: open, a little behind its grip."""
+        place = seen.meeting + [GRIP_OFFSET_M + WAITING_M, 0.0, 0.0]
         return self.go(seen, self.taker, place - seen.world_T_tcp[self.taker][:3, 3], True)
 
     def _stand_by(self, view: View, seen: Seen) -> Push:
         """The giver's place once it is done: open, back and up, out of the way."""
         if view.opening[self.giver] < LET_GO:
             return _rest(True)
-        place = seen.meeting - [HALF_LENGTH_M + AWAY_M, 0.0, 0.0]
+        place = seen.meeting - [GRIP_OFFSET_M + AWAY_M, 0.0, 0.0]
         return self.go(seen, self.giver, place - seen.world_T_tcp[self.giver][:3, 3], True)
 
     def go(self, seen: Seen, arm: str, move: Array, open_hand: bool | None = None, yaw: float = 0.0) -> Push:

@@ -11,11 +11,11 @@ from hilserl_task.frames import Array, inverse
 from hilserl_teleop.craft import View
 
 # The bar and the baskets of the scene as a person sees them; frames come with every view.
-HALF_LENGTH_M, HALF_HEIGHT_M = 0.10, 0.015
-GRIP_OFFSET_M = 0.06  # from the middle of the bar to each hand
+HALF_LENGTH_M, HALF_HEIGHT_M = 0.08, 0.015
+GRIP_OFFSET_M = 0.045  # from the middle of the bar to each hand
 GRIPPING = (0.2, 0.45)  # opening of a closed hand with the bar in it, which is 0.375 wide
-BETWEEN_FINGERS_M = (0.11, 0.022, 0.022)  # of the tcp from the bar's middle: along, across, up
-HANDOVER_HEIGHT_M = 0.10
+BETWEEN_FINGERS_M = (0.085, 0.022, 0.022)  # of the tcp from the bar's middle: along, across, up
+HANDOVER_HEIGHT_M = 0.085
 SLACK_M = (0.03, 0.065)  # bar's middle from the basket's, along and across: all of it is inside
 
 
