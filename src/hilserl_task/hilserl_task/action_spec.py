@@ -102,8 +102,8 @@ class WrenchControlSpec(Section):
     translational_stiffness: NonNegative = Field(
         0.0,
         le=2000,
-        description="N/m, of commanded axes, towards where the episode begins; pulls with at most stiffness x "
-        "clip. 0: they float (original: 200 N/m along x)",
+        description="N/m, of commanded axes, towards where the episode begins; pulls with at most stiffness "
+        "x clip. 0: they float (original: 200 N/m along x)",
     )
     rotational_stiffness: NonNegative = Field(0.0, le=75, description="Nm/rad, of commanded axes, likewise")
     max_force_rate: Positive = Field(300.0, le=5000, description="N/s, how fast a wrench is reached and left")
