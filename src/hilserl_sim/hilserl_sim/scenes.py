@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from hilserl_sim.dashboard_assembly import DashboardAssembly
 from hilserl_sim.object_handover import ObjectHandover
+from hilserl_sim.press_button import PressButton
 from hilserl_sim.ram_insertion import RamInsertion
 from hilserl_sim.ram_pair import RamPair
 from hilserl_sim.scene import Scene
@@ -16,6 +17,7 @@ from hilserl_task import Task, TaskError
 SCENES: dict[str, Callable[[Task], Scene]] = {
     "dashboard_assembly": DashboardAssembly,
     "object_handover": ObjectHandover,
+    "press_button": PressButton,
     "ram_insertion": RamInsertion,
     "ram_pair": RamPair,
     "usb_grasp_insertion": UsbGraspInsertion,

@@ -16,6 +16,8 @@ from hilserl_teleop.insertion_craft import InsertionCraft
 from hilserl_teleop.insertion_labels import InsertionLabels
 from hilserl_teleop.object_handover_craft import ObjectHandoverCraft
 from hilserl_teleop.object_handover_labels import ObjectHandoverLabels
+from hilserl_teleop.press_button_craft import PressButtonCraft
+from hilserl_teleop.press_button_labels import PressButtonLabels
 from hilserl_teleop.usb_grasp_insertion_craft import UsbGraspInsertionCraft
 from hilserl_teleop.usb_grasp_insertion_labels import UsbGraspInsertionLabels
 
@@ -31,6 +33,7 @@ class Known:
 CRAFTS: dict[str, Known] = {
     "object_handover": Known(ObjectHandoverCraft, ObjectHandoverLabels),
     "dashboard_assembly": Known(DashboardAssemblyCraft, DashboardAssemblyLabels),
+    "press_button": Known(PressButtonCraft, PressButtonLabels),
     "ram_insertion": Known(InsertionCraft, InsertionLabels),
     "usb_grasp_insertion": Known(UsbGraspInsertionCraft, UsbGraspInsertionLabels),
     "ram_pair": Known(InsertionCraft, InsertionLabels),
