@@ -225,14 +225,13 @@ class InterventionMux(HilserlNode):
         if self._last_wish_ns == 0 or observed is None or not silent:
             return
         self._last_wish_ns = 0
-        self._warn("policy is silent; holding the pose")
+        targets = self._mux.release()
         if self._mux.fresh(self._clock_ns()):  # an old pose would pull the arm back to it
             poses = zip(self.task.arms, observed.base_T_tcp, strict=True)
-            here = {arm.name: ArmTarget(base_T_tcp) for arm, base_T_tcp in poses}
-            self._publish_targets(here, self._clock_ns())
-        else:
-            self._publish_targets(self._mux.release(), self._clock_ns())
+            targets = {arm.name: ArmTarget(base_T_tcp) for arm, base_T_tcp in poses}
+        self._publish_targets(targets, self._clock_ns())
         self._say_who((Source.HOLD,) * len(self.task.arms))
+        self._warn("policy is silent; holding the pose")  # last: the first word of a log takes its time
 
     # --- services ------------------------------------------------------------------------------
 

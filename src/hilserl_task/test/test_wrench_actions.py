@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -104,6 +104,7 @@ def test_wrench_keys_change_what_wrench_tasks_share_and_nothing_of_others():
     assert stiffer.config_hash() != TASKS["base"].config_hash() != TASKS["tcp"].config_hash()
 
 
+@settings(deadline=None)
 @given(values=three)
 def test_values_become_newtons_and_back(values):
     action = TASKS["base"].arms[0].action
@@ -116,6 +117,7 @@ def test_values_become_newtons_and_back(values):
 
 
 @pytest.mark.parametrize("frame", ["base", "tcp"])
+@settings(deadline=None)
 @given(values=three, rotvec=angles)
 def test_nothing_pushes_an_arm_farther_out_of_its_workspace(frame, values, rotvec):
     """Above and right of the box: what is left of the force goes down and left, or along the walls."""
