@@ -37,7 +37,7 @@ class GraspNumbers:
     gripping: float = 0.06  # opening below which the closed hand holds nothing
     far_m: float = 0.10  # of the tcp from the way between connector and port: astray
     fallen_cosine: float = 0.7  # of the connector's tilt: it does not stand on its side any more
-    near_m: float = 0.02  # over the connector: a correction may end here
+    grip_offset: tuple[float, float, float] = (-0.017, 0.0, 0.003)  # port to a plugged connector's grip
 
 
 class UsbGraspInsertionCraft:
@@ -86,10 +86,9 @@ class UsbGraspInsertionCraft:
         return off > self.numbers.far_m or (seen.closed and not seen.between)
 
     def back_on_track(self, view: View) -> bool:
-        """Held, or the open hand is over the connector."""
+        """Held: what is left is the way into the port."""
         seen = Seen(view, self.arm, self.numbers)
-        near = np.hypot(*seen.to_grip[:2]) < self.numbers.near_m and not seen.closed
-        return bool((seen.held or near) and not self.astray(view))
+        return seen.held and not self.astray(view)
 
     def finished(self, view: View) -> bool:
         """Plugged in and let go."""

@@ -2,8 +2,8 @@
 """What a person shows the reward classifier of usb_grasp_insertion.
 
 Success is a connector that is plugged in and let go, with the hand still around it or above it. Shown beside
-it: the empty hand, the connector held anywhere, plugged in half (held and let go), plugged in but held,
-dropped before the port.
+it: the empty hand, open and closed, over the connector and at the port; the connector held anywhere; plugged
+in half (held and let go); plugged in but held; dropped before the port.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ HALF_DEPTH_M = (-0.004, 0.0075)  # success begins at 9.5 mm
 HALT_STEPS = (3, 6)  # pictures of one halt
 LOOK_STEPS = (8, 14)  # pictures of one success
 WANDER_M, WANDER_HEIGHT_M = 0.03, (0.02, 0.06)
+VISIT_M = ((-0.05, 0.0), (-0.02, 0.02), (0.0, 0.03))  # empty hand about a plugged connector's grip, xyz
 RISE_M = 0.006  # a step, of the hand that leaves the plugged connector
 RISE_SHARE = 0.5
 PULL_M = 0.004  # a step, on the way out: every depth is seen once more
@@ -37,8 +38,9 @@ class UsbGraspInsertionLabels:
 
     def reset(self) -> None:
         """A new random sequence for the next episode."""
-        before = ["wander"] if self._rng.random() < 0.5 else []
-        dropped = ["drop", "grasp"] if self._rng.random() < 0.3 else []
+        empty = [[], ["wander"], ["visit"], ["visit", "visit", "wander"]]
+        before = empty[int(self._rng.choice(4, p=[0.25, 0.25, 0.25, 0.25]))]
+        dropped = ["drop", "visit", "grasp"] if self._rng.random() < 0.3 else []
         self._plan = [*before, "grasp", *dropped, *self._towards_success()]
         self._shown = False
         self._next()
@@ -73,11 +75,16 @@ class UsbGraspInsertionLabels:
         self._out = rng.uniform(*OUT_M)
         self._rises = rng.random() < RISE_SHARE
         self._target = np.array([*rng.uniform(-WANDER_M, WANDER_M, 2), rng.uniform(*WANDER_HEIGHT_M)])
+        self._place = np.array([rng.uniform(*bounds) for bounds in VISIT_M])
+        self._fist = bool(rng.random() < 0.3)
         self._craft.reset()
 
     def _is_over(self, seen: Seen, done: bool) -> bool:
         if self.exercise == "wander":
             return float(np.linalg.norm(seen.to_grip + self._target)) < 0.004
+        if self.exercise == "visit":
+            self._count += float(np.linalg.norm(self._to_place(seen))) < 0.006
+            return self._count >= self._halt
         if self.exercise == "grasp":
             return self._craft.stage in ("carry", "insert")
         if self.exercise == "drop":
@@ -102,6 +109,9 @@ class UsbGraspInsertionLabels:
     def _push(self, view: View, seen: Seen) -> Push:
         if self.exercise == "wander":
             return Push(np.concatenate([seen.to_grip + self._target, seen.turn_to_connector]), np.eye(3))
+        if self.exercise == "visit":
+            turn = np.array([0.0, 0.0, self._place[1] * 5.0])
+            return Push(np.concatenate([self._to_place(seen), turn]), np.eye(3), open_hand=not self._fist)
         if self.exercise in ("grasp", "insert"):
             return self._craft.moves(view)[self._craft.arm]
         if self.exercise == "half":
@@ -113,6 +123,12 @@ class UsbGraspInsertionLabels:
         if self.exercise == "look" and self._rises and self._count > 2:
             return Push(np.array([0, 0, RISE_M, 0, 0, 0]), np.eye(3), open_hand=True)
         return Push(self._jitter(), np.eye(3), open_hand=True)  # drop, let_go, look
+
+    def _to_place(self, seen: Seen) -> np.ndarray:
+        """(3,) from the tcp to the drawn place about where the hand plugs in, world axes [m]."""
+        place = seen.port[:3, 3] + self._craft.numbers.grip_offset + self._place
+        move: np.ndarray = place - seen.tcp[:3, 3]
+        return move
 
     def _half(self, view: View, seen: Seen) -> Push:
         """Plugs in gently up to the drawn depth and halts there."""
