@@ -86,9 +86,11 @@ class UsbGraspInsertionCraft:
         return off > self.numbers.far_m or (seen.closed and not seen.between)
 
     def back_on_track(self, view: View) -> bool:
-        """Held: what is left is the way into the port."""
+        """Held before the port. A person who lets go earlier only sees the connector dropped again."""
         seen = Seen(view, self.arm, self.numbers)
-        return seen.held and not self.astray(view)
+        port_T_connector = inverse(seen.port) @ seen.connector
+        level = np.hypot(port_T_connector[1, 3], port_T_connector[2, 3]) < self.numbers.level_m
+        return bool(seen.held and level and seen.depth > -self.numbers.carry_m)
 
     def finished(self, view: View) -> bool:
         """Plugged in and let go."""
