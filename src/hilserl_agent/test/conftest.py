@@ -73,14 +73,18 @@ def observation(episode: int, step: int) -> Observation:
     return message
 
 
-def write_demonstration(folder: Path, task: Task, episode: int, steps: int = 6, success: bool = True) -> None:
+def write_demonstration(
+    folder: Path, task: Task, episode: int, steps: int = 6, success: bool = True, actions=None
+) -> None:
+    """A bag; action k is row k of `actions`, by default 0.1 k."""
     outcome = EpisodeSummary.OUTCOME_SUCCESS if success else EpisodeSummary.OUTCOME_FAILURE
     with EpisodeBagWriter(folder / f"episode_{episode:04d}", task) as bag:
         for k in range(steps + 1):
             bag.write("observation", observation(episode, k), 10**9 + k)
             bag.write("reward", Reward(episode=episode, step=k, success=success and k == steps), 10**9 + k)
             if k < steps:
-                action = Action(episode=episode, step=k, source=1, values=floats32(np.full(6, 0.1 * k)))
+                values = np.full(6, 0.1 * k) if actions is None else actions[k]
+                action = Action(episode=episode, step=k, source=1, values=floats32(values))
                 bag.write("executed_action", action, 10**9 + k)
         reason = EpisodeSummary.TERMINATION_REWARD if success else EpisodeSummary.TERMINATION_TIMEOUT
         summary = EpisodeSummary(episode=episode, steps=steps, outcome=outcome, termination_reason=reason)

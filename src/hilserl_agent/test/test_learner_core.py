@@ -382,6 +382,51 @@ def test_read_out_is_fitted_on_the_runs_own_data(kit, task, run_dir, capsys):
     assert load_perception(task, run_dir).perception_id == perception.perception_id
 
 
+def test_read_outs_of_a_learned_gripper_come_from_its_commands(kit, run_dir, tmp_path, capsys):
+    """Labels and demonstrations: two frames before the gripper closes, success 8 frames later."""
+    learned = ("arms.0.gripper.mode=learned", "arms.0.gripper.position=1.0")
+    task, run = kit.small_task(*learned), tmp_path / "learned"
+    poses = np.tile(np.eye(4), (12, 1, 1, 1))
+    poses[:, 0, 0, 3] = 0.01 * np.arange(12)
+    (run / "labels").mkdir(parents=True)
+    for number in range(5):
+        np.savez(
+            run / "labels" / f"episode_{number:04d}.npz",
+            images=np.stack([kit.images(100 * number + frame) for frame in range(12)]),
+            labels=np.arange(12) >= 10,
+            base_T_tcp=poses,
+            gripper_open=np.arange(12)[:, None] < 3,
+            steps=np.arange(12),
+        )
+    actions = np.zeros((12, 7), np.float32)
+    actions[2, 6] = -1.0
+    for number in (0, 1):
+        kit.write_demonstration(run / "demos", task, number, steps=12, actions=actions)
+    perception = fit_perception(task, run)
+    assert perception.heads == ("arm/open", "arm/closed")
+    assert perception.feature_dim == 2 * 12 + 48
+    heads = perception.report["heads"]
+    assert (heads["arm/open"]["samples"], heads["arm/open"]["groups"]) == (7 * 3, 7)
+    assert (heads["arm/closed"]["samples"], heads["arm/closed"]["groups"]) == (5 * 5 + 2 * 6, 7)
+    printed = capsys.readouterr().out
+    assert "arm/open: 21 frames of 7 episodes" in printed
+    assert "arm/closed: 37 frames of 7 episodes" in printed
+    config = learner_config(task, load_perception(task, run))
+    assert (config.feature_dim, config.state_dim, config.action_dim) == (72, 19, 7)
+    assert json.loads((run / "perception" / "report.json").read_text())["heads"] == heads
+
+
+def test_a_learned_gripper_that_never_closed_is_one_clear_line(kit, tmp_path, capsys):
+    learned = ("arms.0.gripper.mode=learned", "arms.0.gripper.position=1.0")
+    kit.write_demonstration(tmp_path / "demos", kit.small_task(*learned), 0, actions=np.zeros((6, 7)))
+    arguments = ["--task", str(kit.task_file), "--run-dir", str(tmp_path)]
+    chosen = (*learned, "observation.image_size=32")
+    assert main([*arguments, *(part for value in chosen for part in ("--set", value))]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "'arm/open': no frame has a label for it. Of 1 episodes 1 succeed" in error
+    assert len(error.splitlines()) == 1
+
+
 def write_folder(path):
     path.mkdir()
     return path

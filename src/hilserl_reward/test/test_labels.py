@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from hilserl_reward import labels as labels_module
+from hilserl_reward.gripper_states import gripper_states
 from hilserl_reward.label_assembler import Frame, LabelAssembler
 from hilserl_reward.label_set import load_label_set
 from hilserl_reward.labels import (
@@ -175,6 +177,52 @@ def test_a_label_that_comes_before_the_first_frame_is_kept():
     assembler.add_frame(2, 0, frame(0))
     assert assembler.count_open() == [0, 1]
     assert assembler.episodes_before(2) == [1, 2]
+
+
+def test_frames_know_their_step_and_the_state_of_every_gripper():
+    task = load_task("ram_insertion", ["arms.0.gripper.mode=learned", "arms.0.gripper.position=1.0"])
+    assembler = LabelAssembler(CAMERAS, gripper_states=partial(gripper_states, task))
+    for step, command in enumerate([0.0, -1.0, 0.0, 1.0, 0.0]):
+        action = np.array([0.0] * 6 + [command])
+        assembler.add_frame(0, step, frame(step))
+        # Frame 2 was taken back; its action counts all the same.
+        assembler.add_label(0, step, None if step == 2 else step == 4, action)
+    closed = assembler.close(0)
+    assert closed.steps.tolist() == [0, 1, 3, 4]
+    assert closed.gripper_open.tolist() == [[True], [True], [False], [True]]
+
+
+def test_states_after_a_lost_action_are_not_known():
+    task = load_task("ram_insertion", ["arms.0.gripper.mode=learned", "arms.0.gripper.position=1.0"])
+    actions = {step: np.zeros(7) for step in (0, 1, 3)}
+    assert gripper_states(task, actions, [0, 2]).tolist() == [[True], [True]]
+    assert gripper_states(task, actions, [0, 3]) is None
+    assert gripper_states(task, {0: np.zeros(6)}, [1]) is None
+    assert gripper_states(load_task("ram_insertion"), {0: np.zeros(6)}, [1]) is None
+
+
+def test_arms_grippers_and_steps_are_read_back(tmp_path):
+    poses = np.tile(np.eye(4), (4, 2, 1, 1))
+    poses[:, 1, 0, 3] = [1, 2, 3, 4]
+    states, steps = np.array([[True, False]] * 3 + [[False, False]]), np.array([0, 1, 5, 6])
+    path = tmp_path / "episode_0000.npz"
+    write_labels(path, replace(episode(), base_T_tcp=poses, gripper_open=states, steps=steps))
+    read = read_labels(path)
+    np.testing.assert_array_equal(read.base_T_tcp, poses)
+    part = read.chosen([1, 3])
+    assert part.gripper_open.tolist() == [[True, False], [False, False]]
+    assert part.steps.tolist() == [1, 6]
+    write_labels(path, replace(read, steps=steps[:2]))
+    with pytest.raises(LabelError, match="differ in length"):
+        read_labels(path)
+
+
+def test_files_of_old_hold_one_arm_without_an_axis(tmp_path):
+    path = tmp_path / "episode_0000.npz"
+    write_labels(path, replace(episode(), base_T_tcp=np.tile(np.eye(4), (4, 1, 1))))
+    read = read_labels(path)
+    assert read.base_T_tcp.shape == (4, 1, 4, 4)
+    assert (read.gripper_open, read.steps) == (None, None)
 
 
 def of_classes(kinds, names=("a", "b", "lost")):

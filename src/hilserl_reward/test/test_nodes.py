@@ -162,6 +162,7 @@ def test_collect_labels_pairs_frames_keeps_them_on_ctrl_c_and_resumes(make_peer,
     assert first.images.shape == (8, 2, kit.SIZE, kit.SIZE, 3)
     assert first.states[:, 0].tolist() == list(range(8))
     np.testing.assert_allclose(first.base_T_tcp[:, 0, 2, 3], 0.01 * np.arange(8))
+    assert first.steps.tolist() == list(range(8))
 
     for step in range(3):
         peer.observe(1, step)

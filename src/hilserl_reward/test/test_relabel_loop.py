@@ -51,8 +51,10 @@ class Graph:
         reward.class_probabilities = list(classes)
         self._rewards.publish(reward)
 
-    def answer(self, episode, step, event=0, level=False):
-        self._actions.publish(Action(episode=episode, step=step, event=event, success_pressed=level))
+    def answer(self, episode, step, event=0, level=False, values=()):
+        action = Action(episode=episode, step=step, event=event, success_pressed=level)
+        action.values = floats32(values)
+        self._actions.publish(action)
 
     def end(self, episode, steps, outcome):
         self._episodes.publish(
@@ -108,9 +110,27 @@ def test_a_press_that_the_classifier_denies_is_on_disk_at_once(keeper, tmp_path,
     assert kept.images.shape == (1, 2, kit.SIZE, kit.SIZE, 3)
     assert kept.states[0, 0] == 2
     assert kept.origin["episode"] == 7
-    assert kept.origin["steps"] == [2]
+    assert kept.origin["steps"] == kept.steps.tolist() == [2]
     assert kept.origin["probabilities"] == [0.1]
     assert kept.origin["model_ids"] == ["m"]
+
+
+def test_kept_frames_know_the_state_of_the_gripper(kit, tmp_path):
+    learned = ("arms.0.gripper.mode=learned", "arms.0.gripper.position=1.0")
+    with graph_of(kit, tmp_path, *learned) as ros:
+        ros.add(LabelKeeper)
+        keeper = Graph(ros, kit)
+        keeper.connect(*KEEPER_TOPICS)
+        for step, command in enumerate([0.0, -1.0, 0.0]):
+            keeper.observe(7, step)
+            keeper.judge(7, step, 0.1)
+            keeper.answer(7, step, level=step != 1, values=[0.0] * 6 + [command])
+        ros.spin_until(
+            lambda: files(tmp_path) and len(read_labels(files(tmp_path)[0]).labels) == 2, what="two labels"
+        )
+    kept = read_labels(files(tmp_path)[0])
+    assert kept.steps.tolist() == [0, 2]
+    assert kept.gripper_open.tolist() == [[True], [False]]
 
 
 def test_failure_button_and_correction_of_one_episode_share_a_file(keeper, tmp_path):

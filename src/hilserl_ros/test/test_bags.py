@@ -89,6 +89,19 @@ def write(path, task, skip=lambda topic, msg: False, **options):
     return writer.close()
 
 
+def test_every_arm_has_its_poses(tmp_path, task):
+    def with_second_arm(topic, msg):
+        if topic == "/observation":
+            msg.arms = [msg.arms[0], ArmState(name="second")]
+            msg.arms[1].pose.position.y, msg.arms[1].pose.orientation.w = 0.1 * msg.step, 1.0
+        return False
+
+    episode = read_episode(write(tmp_path / "episode_0000", task, skip=with_second_arm))
+    assert episode.arms_base_T_tcp.shape == (STEPS + 1, 2, 4, 4)
+    np.testing.assert_allclose(episode.arms_base_T_tcp[:, 1, 1, 3], 0.1 * np.arange(STEPS + 1))
+    np.testing.assert_array_equal(episode.base_T_tcp, episode.arms_base_T_tcp[:, 0])
+
+
 def test_round_trip_is_exact(tmp_path, task):
     path = write(tmp_path / "episode_0000", task)
     episode = read_episode(path)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilserl_task import TaskError, load_task
-from hilserl_task.gripper import CLOSE, OPENS, STAY, GripperPenalty, GripperState
+from hilserl_task.gripper import CLOSE, OPENS, STAY, GripperPenalty, GripperState, commanded_open
 from hilserl_task.schema import GripperSpec
 from hilserl_task.spaces import STATE_NAMES, ArmReading, action_space, state_names, state_vector
 
@@ -137,3 +137,28 @@ def test_only_a_real_person_can_pay_alone():
     assert (
         load_task("ram_insertion", ["reward.source=human", "operator.kind=person"]).reward.source == "human"
     )
+
+
+def test_commanded_states_follow_from_the_executed_actions(tmp_path):
+    task = dual(tmp_path, right="fixed")  # left starts closed, right stays closed
+    actions = np.zeros((5, task.action_dim))
+    actions[:, 6] = [STAY, OPENS, 0.3, CLOSE, CLOSE]
+    states = commanded_open(task, actions)
+    assert states[:, 0].tolist() == [False, False, True, True, False, False]
+    assert not states[:, 1].any()
+    assert commanded_open(load_task("ram_insertion", LEARNED), np.zeros((0, 7))).tolist() == [[True]]
+
+
+@pytest.fixture(scope="module")
+def learned():
+    return load_task("ram_insertion", LEARNED)
+
+
+@given(values=st.lists(value, max_size=30))
+def test_commanded_states_are_those_of_the_mux(learned, values):
+    state = GripperState.at_start(learned.arms[0].gripper)
+    actions, seen = np.zeros((len(values), 7)), [state.is_open]
+    for step, wished in enumerate(values):
+        actions[step, 6] = state.execute(wished, step * SECOND // 10)
+        seen.append(state.is_open)
+    assert commanded_open(learned, actions)[:, 0].tolist() == seen
