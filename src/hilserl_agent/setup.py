@@ -21,6 +21,8 @@ setup(
     entry_points={
         "console_scripts": [
             "actor = hilserl_agent.actor_node:main",
+            "chain = hilserl_agent.chain.chain_node:main",
+            "chain_monitor = hilserl_agent.chain.chain_monitor:main",
             "learner = hilserl_agent.learner_node:main",
             "fit_perception = hilserl_agent.fit_perception:main",
             "monitor = hilserl_agent.monitor:main",

@@ -38,6 +38,7 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
+            "chain = hilserl_bringup.chain:main",
             "demo = hilserl_bringup.demo:main",
             "run = hilserl_bringup.run:main",
             "eval = hilserl_bringup.evaluate:main",

@@ -60,6 +60,7 @@ class GraphClient:
         self._attempt = 0
         self._starting = ""
         self._after_reset: Callable[[Time], None] = self._begin_here
+        self._resetting: Any = None  # goal handle
         self._start_limit_s = self._start_deadline = 0.0
         self._open = False
         self._reset = ActionClient(node, Reset, topics.RESET)
@@ -99,13 +100,22 @@ class GraphClient:
         self._now("reset: goal not answered", ANSWER_TIMEOUT_S)
         goal = Reset.Goal(episode=episode, seed=seed, evaluation=evaluation)
         future = self._reset.send_goal_async(goal, feedback_callback=lambda _: self._still_resetting(attempt))
-        future.add_done_callback(lambda done: self._if_current(attempt, self._goal_answered, done))
+        answered = self._goal_answered
+        future.add_done_callback(lambda done: self._if_current(attempt, answered, done, cancel=True))
 
     def begin_episode(self, episode: int, not_before: Time) -> None:
         """Begins an episode where the arms are; observation (episode, 0), at `not_before` or later, or
         `on_start_failed` follows."""
         self.episode, self._attempt = episode, self._attempt + 1
         self._begin_here(not_before)
+
+    def give_up_start(self) -> None:
+        """Ends a reset or begin that is under way: whoever resets is asked to stop, and nothing follows."""
+        self._attempt += 1
+        self._starting = ""
+        if self._resetting is not None:
+            self._resetting.cancel_goal_async()
+            self._resetting = None
 
     def check_start(self) -> None:
         """Gives up on a start whose present part takes too long; call it now and then."""
@@ -140,7 +150,7 @@ class GraphClient:
         if handle is None or not handle.accepted:
             self._start_failed("reset: refused, another reset may be running")
             return
-        attempt = self._attempt
+        attempt, self._resetting = self._attempt, handle
         self._now("reset: no result", RESET_TIMEOUT_S)
         handle.get_result_async().add_done_callback(
             lambda done: self._if_current(attempt, self._reset_done, done)
@@ -152,7 +162,7 @@ class GraphClient:
             self._start_deadline = time.monotonic() + self._start_limit_s
 
     def _reset_done(self, response: Any) -> None:
-        result = response.result
+        result, self._resetting = response.result, None
         if not result.success:
             self._start_failed(f"reset: failed: {result.message or 'no reason given'}")
             return
@@ -181,10 +191,14 @@ class GraphClient:
         self._starting, self._open = "", False
         self._listener.on_start_failed(reason)
 
-    def _if_current(self, attempt: int, callback: Callable[[Any], None], future: Any) -> None:
-        """Answers of an attempt that was given up are ignored."""
+    def _if_current(
+        self, attempt: int, callback: Callable[[Any], None], future: Any, cancel: bool = False
+    ) -> None:
+        """Answers of an attempt that was given up are ignored; with `cancel` a goal it was given ends."""
         if attempt == self._attempt and self._starting:
             callback(future.result())
+        elif cancel and future.result() is not None and future.result().accepted:
+            future.result().cancel_goal_async()
 
     def _on_observation(self, message: Observation) -> None:
         if self._is_mine(message):

@@ -48,8 +48,10 @@ def offline_arguments(spec: NodeSpec) -> list[str]:
 
 
 def ros_arguments(spec: NodeSpec, parameters_file: Path) -> list[str]:
-    """Command-line options of a node: its name, namespace and parameter file."""
+    """Command-line options of a node: its name, namespace, remapped topics and parameter file."""
     names = ["-r", f"__node:={spec.name}", "-r", f"__ns:={spec.namespace}"]
+    for before, after in spec.remappings.items():
+        names += ["-r", f"{before}:={after}"]
     return ["--ros-args", *names, "--params-file", str(parameters_file)]
 
 
@@ -98,5 +100,6 @@ def launch_kwargs(spec: NodeSpec) -> dict[str, Any]:
         "executable": spec.executable,
         "namespace": spec.namespace,
         "parameters": [dict(spec.parameters)],
+        **({"remappings": list(spec.remappings.items())} if spec.remappings else {}),
         **common,
     }

@@ -67,7 +67,7 @@ def find_contestants(
     runs = {run.resolve() for run, _ in policies}
     found: list[Contestant] = []
     for run, checkpoint in policies:
-        blob = _policy_file(run, checkpoint).read_bytes()
+        blob = policy_file(run, checkpoint).read_bytes()
         parts = [run.resolve().name] if len(runs) > 1 else []
         parts += [Path(checkpoint).name if checkpoint else "newest policy"]
         for deterministic in modes:
@@ -129,7 +129,12 @@ def first_missing(folder: Path, trials: int) -> int:
     return next((trial for trial in range(trials) if trial not in done), trials)
 
 
-def _policy_file(run: Path, checkpoint: str | None) -> Path:
+def policy_file(run: Path, checkpoint: str | None) -> Path:
+    """The newest policy of a run (None), or that of a checkpoint.
+
+    Raises:
+        TaskError: there is none; the text lists what there is.
+    """
     name = "policy.safetensors"
     if checkpoint is None:
         file = run / "policy" / name

@@ -26,6 +26,7 @@ class NodeSpec:
         terminal: writes to the terminal instead of a log file.
         respawn: keeps what it has on disk, so it is started again when a signal has ended it.
         offline: no ROS node: takes `--task --run-dir --seed --set`, runs to completion.
+        remappings: names of topics, as the node says them, to what they are in the graph.
     """
 
     package: str
@@ -37,6 +38,7 @@ class NodeSpec:
     terminal: bool = False
     offline: bool = False
     respawn: bool = False
+    remappings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,10 @@ def phase_names() -> tuple[str, ...]:
 
 def _labels(task: Task, context: RunContext) -> list[NodeSpec]:
     return [
-        *_robot_side(task, context, "labels", operator=True),
-        _node(context, "hilserl_agent", "actor", phase="teleop", use_reward=False),
-        _node(context, "hilserl_agent", "monitor", terminal=True, phase="labels"),
-        _node(context, "hilserl_reward", "collect_labels", main=True),
+        *robot_side(task, context, "labels", operator=True),
+        node_spec(context, "hilserl_agent", "actor", phase="teleop", use_reward=False),
+        node_spec(context, "hilserl_agent", "monitor", terminal=True, phase="labels"),
+        node_spec(context, "hilserl_reward", "collect_labels", main=True),
     ]
 
 
@@ -96,32 +98,32 @@ def _demos(task: Task, context: RunContext) -> list[NodeSpec]:
     target = task.learner.demonstration_count
     judged = task.demonstrations.needs_classifier
     return [
-        *_robot_side(task, context, "demos", operator=True),
+        *robot_side(task, context, "demos", operator=True),
         *(_reward(task, context) if judged else []),
-        _node(context, "hilserl_agent", "actor", phase="teleop"),
-        _node(context, "hilserl_agent", "monitor", terminal=True, phase="demos"),
-        _node(context, "hilserl_recorder", "recorder", main=True, target=target),
+        node_spec(context, "hilserl_agent", "actor", phase="teleop"),
+        node_spec(context, "hilserl_agent", "monitor", terminal=True, phase="demos"),
+        node_spec(context, "hilserl_recorder", "recorder", main=True, target=target),
     ]
 
 
 def _train(task: Task, context: RunContext) -> list[NodeSpec]:
     return [
-        *_robot_side(task, context, "train", operator=task.operator.interventions),
+        *robot_side(task, context, "train", operator=task.operator.interventions),
         *_reward(task, context),
         *_label_keeper(task, context),
-        _node(context, "hilserl_agent", "learner", respawn=True),
-        _node(context, "hilserl_intervention", "coach"),
-        _node(context, "hilserl_agent", "monitor", terminal=True, phase="train"),
-        _node(context, "hilserl_agent", "actor", main=True, respawn=True, phase="train"),
+        node_spec(context, "hilserl_agent", "learner", respawn=True),
+        node_spec(context, "hilserl_intervention", "coach"),
+        node_spec(context, "hilserl_agent", "monitor", terminal=True, phase="train"),
+        node_spec(context, "hilserl_agent", "actor", main=True, respawn=True, phase="train"),
     ]
 
 
 def _evaluate(task: Task, context: RunContext) -> list[NodeSpec]:
     return [
-        *_robot_side(task, context, "evaluate", operator=False),
+        *robot_side(task, context, "evaluate", operator=False),
         *_reward(task, context),
-        _node(context, "hilserl_agent", "monitor", terminal=True, phase="evaluate"),
-        _node(context, "hilserl_agent", "actor", main=True, phase="evaluate"),
+        node_spec(context, "hilserl_agent", "monitor", terminal=True, phase="evaluate"),
+        node_spec(context, "hilserl_agent", "actor", main=True, phase="evaluate"),
     ]
 
 
@@ -148,18 +150,18 @@ _PHASES: dict[str, Callable[[Task, RunContext], list[NodeSpec]]] = {
 }
 
 
-def _robot_side(task: Task, context: RunContext, phase: str, operator: bool) -> list[NodeSpec]:
+def robot_side(task: Task, context: RunContext, phase: str, operator: bool) -> list[NodeSpec]:
     """Robot or simulation, observation and mux, and who steers: the simulated person, or devices."""
     if task.scene is not None:
-        specs = [_node(context, "hilserl_sim", "sim")]
+        specs = [node_spec(context, "hilserl_sim", "sim")]
     else:
-        specs = [*_cameras(task, context), _node(context, "hilserl_intervention", "reset")]
+        specs = [*_cameras(task, context), node_spec(context, "hilserl_intervention", "reset")]
     specs += [
-        _node(context, "hilserl_observation", "observation"),
-        _node(context, "hilserl_intervention", "intervention_mux", operator_enabled=operator),
+        node_spec(context, "hilserl_observation", "observation"),
+        node_spec(context, "hilserl_intervention", "intervention_mux", operator_enabled=operator),
     ]
     if operator and task.operator.kind == "scripted":
-        specs.append(_node(context, "hilserl_teleop", "scripted_operator", phase=phase))
+        specs.append(node_spec(context, "hilserl_teleop", "scripted_operator", phase=phase))
     elif operator or _needs_buttons(task):
         specs += _devices(task, context)
     return specs
@@ -173,24 +175,24 @@ def _needs_buttons(task: Task) -> bool:
 def _cameras(task: Task, context: RunContext) -> list[NodeSpec]:
     """One process for all RealSense cameras, one a V4L2 camera; `external` ones are started elsewhere."""
     drivers = [camera.driver for camera in task.cameras]
-    specs = [_node(context, "hilserl_cameras", "realsense")] if "realsense" in drivers else []
+    specs = [node_spec(context, "hilserl_cameras", "realsense")] if "realsense" in drivers else []
     for camera in task.cameras:
         if camera.driver == "v4l2":
-            spec = _node(context, "hilserl_cameras", "v4l2", camera=camera.name)
+            spec = node_spec(context, "hilserl_cameras", "v4l2", camera=camera.name)
             specs.append(replace(spec, name=f"v4l2_{camera.name}"))
     return specs
 
 
 def _reward(task: Task, context: RunContext) -> list[NodeSpec]:
     """The classifier; none where the person pays alone."""
-    return [] if task.reward.source == "human" else [_node(context, "hilserl_reward", "reward")]
+    return [] if task.reward.source == "human" else [node_spec(context, "hilserl_reward", "reward")]
 
 
 def _label_keeper(task: Task, context: RunContext) -> list[NodeSpec]:
     """Where a person alone pays, there is no classifier that would learn from corrections."""
     if task.reward.source == "human":
         return []
-    return [_node(context, "hilserl_reward", "label_keeper", respawn=True)]
+    return [node_spec(context, "hilserl_reward", "label_keeper", respawn=True)]
 
 
 def _devices(task: Task, context: RunContext) -> list[NodeSpec]:
@@ -204,9 +206,9 @@ def _devices(task: Task, context: RunContext) -> list[NodeSpec]:
         if device.driver == "external":
             continue
         if device.driver == "keyboard":
-            spec = _node(context, "hilserl_teleop", "keyboard", device=index, tty=_terminal())
+            spec = node_spec(context, "hilserl_teleop", "keyboard", device=index, tty=_terminal())
         else:
-            spec = _node(context, "hilserl_teleop", device.driver, device=index)
+            spec = node_spec(context, "hilserl_teleop", device.driver, device=index)
         specs.append(replace(spec, name=f"{device.driver}_{device.arm}" if device.arm else device.driver))
     return specs
 
@@ -222,7 +224,7 @@ def _terminal() -> str:
         ) from None
 
 
-def _node(
+def node_spec(
     context: RunContext,
     package: str,
     executable: str,
@@ -232,6 +234,7 @@ def _node(
     respawn: bool = False,
     **parameters: ParameterValue,
 ) -> NodeSpec:
+    """A node of this executable, with the parameters of the run and its own."""
     merged = {**context.parameters(), **parameters}
     return NodeSpec(
         package,
