@@ -4,6 +4,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 
 from hilserl_msgs.msg import CartesianControllerState
@@ -53,3 +54,20 @@ def test_defect_d5_each_gripper_is_read_at_its_own_arm_at_reset_as_in_every_step
             "right": yaws[1],
         }
         assert not any("gripper" in name for name in state)
+
+
+def test_joints_enter_the_state_where_the_task_wants_them_and_must_be_complete():
+    task = load_task("ram_insertion", ["observation.joint_state=true"])
+    message = CartesianControllerState(pose=codec.pose_from_matrix(np.eye(4)))
+    message.joint_position, message.joint_velocity = [0.1 * n for n in range(7)], [float(n) for n in range(7)]
+    parts = {camera.input_topic: Part(1, np.zeros((128, 128, 3), np.uint8)) for camera in task.cameras}
+    parts[topics.controller_state("arm")] = Part(1, ArmSample.of(message, 7))
+    state = Composer(task).observation(Step(0, 0, SensorSet(parts))).state
+    named = dict(zip(state_names(task), state, strict=True))
+    for number in range(1, 8):
+        assert named[f"arm/joint_{number}_position_rad"] == pytest.approx(0.1 * (number - 1))
+        assert named[f"arm/joint_{number}_velocity_radps"] == pytest.approx(number - 1)
+    message.joint_velocity = [0.0] * 6
+    with pytest.raises(ValueError, match="joint_velocity: 6 numbers, must be 7"):
+        ArmSample.of(message, 7)
+    ArmSample.of(message)  # without joints in the state their number means nothing
