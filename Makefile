@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dashboard eval figures test test-fast bench lint format clean
+.PHONY: help setup build demo chain dashboard eval figures test test-fast bench lint format clean
 
 TASK ?= ram_insertion
 SEED ?= 0
@@ -11,6 +11,8 @@ IMAGES ?= true
 ARGS ?=
 RUN ?= runs/latest
 TRIALS ?= 100
+CHAIN ?= ram_pair
+CHAINS ?= 10
 
 ENV := source scripts/env.sh
 NO := false no 0 off
@@ -24,6 +26,7 @@ help:  ## Show this list
 	@echo "  make demo arguments: TASK=ram_insertion SEED=0 INTERVENTIONS=true|false DEMOS=true|false"
 	@echo "                       IMAGES=true|false ARGS='--pacing lockstep --set learner.updates_per_step=2' (ARGS=--help lists all)"
 	@echo "  make eval arguments: RUN=runs/latest TRIALS=100 ARGS='--checkpoint best --compare runs/other --videos all'"
+	@echo "  make chain arguments: CHAIN=ram_pair CHAINS=10 SEED=0 ARGS='--run first=runs/one --run second=runs/other'"
 	@echo "  make figures arguments: RUN=runs/latest ARGS='--name complete --compare \"no images=runs/other\"'"
 
 setup:  ## Make the virtual environment .venv with ROS 2 Jazzy and all packages
@@ -40,6 +43,10 @@ demo: build  ## Learn the task in simulation from scratch and write a report to 
 eval: build  ## Trials of RUN's newest policy without interventions: success and cycle time with intervals
 	@$(ENV) && exec install/hilserl_bringup/lib/hilserl_bringup/eval --task $(TASK) --run-dir $(RUN) \
 		--trials $(TRIALS) $(ARGS)
+
+chain: build  ## Run trained skills in sequence, with scripted motions between them (train them first)
+	@$(ENV) && exec install/hilserl_bringup/lib/hilserl_bringup/chain --chain $(CHAIN) --chains $(CHAINS) \
+		--seed $(SEED) $(ARGS)
 
 figures: build  ## The pictures of the documentation (docs/images), made from RUN
 	@$(ENV) && install/hilserl_sim/lib/hilserl_sim/picture --task $(TASK) --out docs/images/scene.png
