@@ -18,7 +18,11 @@ HALF_DEPTH_M = (-0.004, 0.0075)  # success begins at 9.5 mm
 HALT_STEPS = (3, 6)  # pictures of one halt
 LOOK_STEPS = (8, 14)  # pictures of one success
 WANDER_M, WANDER_HEIGHT_M = 0.03, (0.02, 0.06)
-VISIT_M = ((-0.05, 0.0), (-0.02, 0.02), (0.0, 0.03))  # empty hand about a plugged connector's grip, xyz
+VISIT_M = (
+    (-0.06, 0.015),
+    (-0.025, 0.025),
+    (-0.005, 0.045),
+)  # empty hand about a plugged connector's grip, xyz
 RISE_M = 0.006  # a step, of the hand that leaves the plugged connector
 RISE_SHARE = 0.5
 PULL_M = 0.004  # a step, on the way out: every depth is seen once more
@@ -38,9 +42,9 @@ class UsbGraspInsertionLabels:
 
     def reset(self) -> None:
         """A new random sequence for the next episode."""
-        empty = [[], ["wander"], ["visit"], ["visit", "visit", "wander"]]
-        before = empty[int(self._rng.choice(4, p=[0.25, 0.25, 0.25, 0.25]))]
-        dropped = ["drop", "visit", "grasp"] if self._rng.random() < 0.3 else []
+        empty = [[], ["wander"], ["visit", "visit"], ["visit"] * 5 + ["wander"]]
+        before = empty[int(self._rng.choice(4, p=[0.2, 0.2, 0.3, 0.3]))]
+        dropped = ["drop", "visit", "visit", "grasp"] if self._rng.random() < 0.25 else []
         self._plan = [*before, "grasp", *dropped, *self._towards_success()]
         self._shown = False
         self._next()
