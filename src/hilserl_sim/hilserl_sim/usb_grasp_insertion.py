@@ -178,7 +178,7 @@ def _camera_behind(name: str) -> str:
 
 def _side_camera(name: str, d: Dimensions) -> str:
     """Stands beside the panel and sees little more than port and plugged connector (original: a crop of 128
-    of 1280 pixels): what decides must fill the picture, or an open hand before the port looks like success."""
+    of 1280 pixels): what decides must fill the picture, else an open hand at the port looks like success."""
     look_at = (d.port_x_m - 0.03, d.port_y_m, d.port_height_m)
     position = (d.port_x_m - 0.15, d.port_y_m - 0.26, d.port_height_m + 0.035)
     return mjcf.camera(name, position, look_at, (1.0, 0.0, 0.0), 13.0)
