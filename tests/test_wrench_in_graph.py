@@ -23,6 +23,7 @@ OVERRIDES = [
     "observation.image_size=32",
     "reset.offset_m=[0.0, 0.0, 0.1]",
 ]
+PATIENCE_S = 60.0  # pictures are drawn in software
 ACTIONS = [(1.0, 0.0, 0.0), (1.0, 0.5, 0.0), (0.0, 0.0, -1.0), (0.0, 0.0, 0.0)]
 
 
@@ -41,21 +42,22 @@ class Policy:
         self.action = self.peer.create_publisher(Action, topics.POLICY_ACTION, qos.POLICY_ACTION)
         self.reset = ActionClient(self.peer, Reset, topics.RESET)
         self.begin = self.peer.create_client(BeginEpisode, topics.BEGIN_EPISODE)
-        graph.spin_until(self.reset.server_is_ready, what="reset server")
+        graph.spin_until(self.reset.server_is_ready, PATIENCE_S, "reset server")
         graph.connect(self.peer, {topics.POLICY_ACTION: "subscriber", topics.EXECUTED_ACTION: "publisher"})
         graph.spin_for(0.5)  # the other side may match later than ours
 
     def episode(self, number, seed, actions):
         """Observations of an episode."""
         sent = self.reset.send_goal_async(Reset.Goal(episode=number, seed=seed))
-        self.graph.spin_until(sent.done, what="answer to the reset goal")
+        self.graph.spin_until(sent.done, PATIENCE_S, "answer to the reset goal")
         result = sent.result().get_result_async()
-        self.graph.spin_until(result.done, what="result of the reset")
+        self.graph.spin_until(result.done, PATIENCE_S, "result of the reset")
         request = BeginEpisode.Request(episode=number, not_before=result.result().result.stamp)
-        assert self.graph.call(self.begin, request).accepted
+        assert self.graph.call(self.begin, request, PATIENCE_S).accepted
         seen = []
         for step in range(len(actions) + 1):
-            seen.append(self.graph.spin_until(partial(self.at, number, step), what=f"observation {step}"))
+            there = partial(self.at, number, step)
+            seen.append(self.graph.spin_until(there, PATIENCE_S, f"observation {step}"))
             if step < len(actions):
                 values = list(actions[step])
                 self.action.publish(Action(episode=number, step=step, values=values, policy_version=1))
