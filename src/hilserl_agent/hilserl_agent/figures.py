@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
+CAPTION_S = 1.0  # how long the caption of a video stands
 
 
 def episode_strip(
@@ -51,8 +52,19 @@ def episode_strip(
         raise OSError(f"episode strip {path}: cannot be written")
 
 
-def episode_video(path: Path, frames: Sequence[Image], period_s: float, scale: int = 2) -> None:
+def episode_video(
+    path: Path,
+    frames: Sequence[Image],
+    period_s: float,
+    captions: Mapping[int, str] | None = None,
+    scale: int = 2,
+) -> None:
     """Frames of one episode as H.264 MP4, cameras side by side, in real time.
+
+    Args:
+        path, frames, period_s: as for `episode_strip`.
+        captions: text by frame from which it stands in the picture, for CAPTION_S.
+        scale: of the pictures.
 
     Raises:
         ValueError: no frame.
@@ -70,10 +82,17 @@ def episode_video(path: Path, frames: Sequence[Image], period_s: float, scale: i
         ffmpeg_log_level="error",
     )
     with writer:
-        for frame in frames:
+        for index, frame in enumerate(frames):
             wide = np.concatenate(list(frame), axis=1)
             size = (wide.shape[1] * scale, wide.shape[0] * scale)
-            writer.append_data(cv2.resize(wide, size, interpolation=cv2.INTER_CUBIC))
+            picture = cv2.resize(wide, size, interpolation=cv2.INTER_CUBIC)
+            shown = [
+                text for at, text in (captions or {}).items() if 0 <= (index - at) * period_s < CAPTION_S
+            ]
+            for line, text in enumerate(shown):
+                cv2.rectangle(picture, (0, 20 * line), (9 * len(text), 20 * line + 20), (255, 255, 255), -1)
+                _text(picture, text, 4, 20 * line + 15, 0.45)
+            writer.append_data(picture)
 
 
 def _text(canvas: Image, text: str, x: int, y: int, size: float) -> None:

@@ -25,7 +25,8 @@ def write_trial(folder, trial, **changes):
     append_row(folder / "trials.jsonl", {**row, **changes})
 
 
-def write_plan(folder, trials=TRIALS):
+def write_plan(folder, trials=TRIALS, events=None):
+    """`events`: of the second contestant, which then is the first one, disturbed; None: of an older eval."""
     contestants = [
         {
             "label": name, "folder": f"{number}_{number}", "run_dir": "/runs/one", "checkpoint": None,
@@ -33,6 +34,9 @@ def write_plan(folder, trials=TRIALS):
         }
         for number, name in enumerate(NAMES)
     ]  # fmt: skip
+    if events is not None:
+        contestants[0]["events"] = []
+        contestants[1] |= {"label": f"{NAMES[0]}, {events[0]}", "deterministic": False, "events": events}
     plan = {
         "task": "ram_insertion", "trials": trials, "seed": 5, "board_moved": False, "overrides": [],
         "contestants": contestants,
@@ -129,6 +133,51 @@ def test_tables_list_seeds_and_states(folder):
         states = list(csv.DictReader(file))
     assert [state["what"] for state in states[:2]] == ["arm start", "board"]
     assert (states[6]["trial"], float(states[6]["y_m"])) == ("3", pytest.approx(0.003))
+
+
+def test_trials_with_events_stand_beside_those_without(folder, capsys):
+    write_plan(folder, events=["board_shifts"])
+    for trial in range(TRIALS):
+        seen = [{"kind": "board_shifts", "time_s": 0.4 + 0.2 * (trial % 2)}] if trial >= 8 else []
+        late = {"truth_success": trial not in (4, 9), "duration_s": 2.0, "events": seen}
+        write_trial(folder / "1_1", trial, **late)
+    found = written(folder)[1]
+    assert found["policies"][0]["events"] == []
+    (event,) = found["policies"][1]["events"]
+    assert (event["kind"], event["happened"]) == ("board_shifts", 12)
+    assert event["first_seen_s"] == pytest.approx(0.5)
+    assert event["success_rate"] == pytest.approx(11 / 12)
+    # Wilson for 11 of 12
+    assert event["success_interval_95"] == pytest.approx([0.646, 0.985], abs=1e-3)
+    assert event["cycle_time_s"] == pytest.approx(2.0)
+    (pair,) = found["comparisons"]
+    assert (pair["first"], pair["second"]) == (NAMES[0], f"{NAMES[0]}, board_shifts")
+    assert (pair["only_first"], pair["only_second"]) == (1, 1)
+    with (folder / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["events"] for row in rows[TRIALS + 7 : TRIALS + 10]] == [
+        "", "board_shifts at 0.4 s", "board_shifts at 0.6 s"
+    ]  # fmt: skip
+    assert "12 of 20" in (folder / "report.html").read_text()
+    output = " ".join(capsys.readouterr().out.split())
+    assert "board_shifts happened in 12 of 20 trials; success of those 91.7 % (64.6 % to 98.5 %)" in output
+
+
+def test_only_what_can_be_told_apart_is_compared(folder):
+    """Two policies, each undisturbed and under two events: not one policy's push with another's shift."""
+    plan = json.loads((folder / "evaluation.json").read_text())
+    first = plan["contestants"][0]
+    plan["contestants"] = [
+        {**first, "label": f"{policy} {'+'.join(events)}".strip(), "checkpoint": policy, "events": events}
+        for policy in ("a", "b")
+        for events in ([], ["board_shifts"], ["arm_pushed"])
+    ]
+    (folder / "evaluation.json").write_text(json.dumps(plan))
+    pairs = {(pair["first"], pair["second"]) for pair in written(folder)[1]["comparisons"]}
+    assert pairs == {
+        ("a", "a board_shifts"), ("a", "a arm_pushed"), ("b", "b board_shifts"), ("b", "b arm_pushed"),
+        ("a", "b"), ("a board_shifts", "b board_shifts"), ("a arm_pushed", "b arm_pushed"),
+    }  # fmt: skip
 
 
 def test_other_initial_states_would_be_seen(folder):

@@ -71,8 +71,8 @@ class Peer:
         message.header.stamp = stamp_from_ns(stamp_ns)
         self.observations.publish(message)
 
-    def know(self, episode: int, stamp_ns: int, success: bool) -> None:
-        message = SimGroundTruth(episode=episode, success=success)
+    def know(self, episode: int, stamp_ns: int, success: bool, events=()) -> None:
+        message = SimGroundTruth(episode=episode, success=success, events=events)
         message.header.stamp = stamp_from_ns(stamp_ns)
         self.truths.publish(message)
 
@@ -201,6 +201,29 @@ def test_evaluation_knows_the_truth_of_each_last_step_and_draws_it(peer, start, 
         assert strip.shape[1] > 4 * 32
         video = cv2.VideoCapture(str(tmp_path / "figures" / f"evaluation_{episode:04d}.mp4"))
         assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 4
+
+
+def test_a_trial_says_what_disturbed_it_and_when(peer, start, tmp_path):
+    overrides = json.dumps(["observation.image_size=32", "evaluation.events=[arm_pushed, board_shifts]"])
+    monitor = start("evaluate", overrides=overrides)
+    peer.wait_connected(peer.episodes, peer.truths, peer.observations)
+    happened = {0: [[], [], ["board_shifts"], ["board_shifts", "arm_pushed"]], 1: [[], [], [], []]}
+    for episode, events in happened.items():
+        for step in range(4):
+            stamp_ns = 10**10 * (episode + 1) + 10**8 * step
+            peer.know(episode, stamp_ns, success=step == 3, events=events[step])
+            peer.see(episode, step, stamp_ns)
+        peer.know(episode, stamp_ns + 10**8, success=True, events=["arm_pushed"])  # the episode is over
+        peer.summarize(episode, steps=3, duration_s=0.3)
+    peer.wait(lambda: len(rows(tmp_path, "evaluation")) == 2, "rows of the evaluation")
+    stop(monitor)
+    evaluation = rows(tmp_path, "evaluation")
+    assert [row["events_asked"] for row in evaluation] == [["board_shifts", "arm_pushed"]] * 2
+    assert evaluation[0]["events"] == [
+        {"kind": "board_shifts", "time_s": 0.2},
+        {"kind": "arm_pushed", "time_s": 0.3},
+    ]
+    assert evaluation[1]["events"] == []
 
 
 def test_trials_are_kept_apart_with_seed_and_start_and_a_discarded_one_is_repeated(peer, start, tmp_path):

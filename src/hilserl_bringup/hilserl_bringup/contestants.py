@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 
 from hilserl_bringup.run_folder import TASK_FILE, write_whole
@@ -30,6 +31,7 @@ class Contestant:
         checkpoint: name in the run's checkpoints or path; None: the newest policy.
         deterministic: the mode of the policy instead of a sample.
         sha256: of the policy file: training that goes on makes another contestant.
+        events: what disturbs its trials, see `hilserl_task.evaluation_spec`; none: nothing does.
     """
 
     label: str
@@ -38,6 +40,7 @@ class Contestant:
     checkpoint: str | None
     deterministic: bool
     sha256: str
+    events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,16 @@ class Plan:
 
 
 def find_contestants(
-    policies: Sequence[tuple[Path, str | None]], modes: Sequence[bool]
+    policies: Sequence[tuple[Path, str | None]],
+    modes: Sequence[bool],
+    conditions: Sequence[tuple[str, ...]] = ((),),
 ) -> tuple[Contestant, ...]:
-    """Every policy in every mode.
+    """Every policy in every mode under every condition.
 
     Args:
         policies: run folder and checkpoint (None: newest policy).
         modes: deterministic or not.
+        conditions: events that disturb the trials; the empty one: nothing does.
 
     Raises:
         TaskError: a run folder, checkpoint or policy that does not exist.
@@ -70,11 +76,13 @@ def find_contestants(
         blob = policy_file(run, checkpoint).read_bytes()
         parts = [run.resolve().name] if len(runs) > 1 else []
         parts += [Path(checkpoint).name if checkpoint else "newest policy"]
-        for deterministic in modes:
-            label = ", ".join([*parts, "deterministic" if deterministic else "stochastic"])
-            folder = f"{len(found) + 1}_" + label.replace(", ", "_").replace(" ", "_")
+        for deterministic, events in product(modes, conditions):
+            mode = "deterministic" if deterministic else "stochastic"
+            label = ", ".join([*parts, mode, *([" + ".join(events)] if events else [])])
+            folder = f"{len(found) + 1}_" + label.replace(", ", "_").replace(" + ", "+").replace(" ", "_")
             digest = hashlib.sha256(blob).hexdigest()
-            found.append(Contestant(label, folder, str(run.resolve()), checkpoint, deterministic, digest))
+            home = str(run.resolve())
+            found.append(Contestant(label, folder, home, checkpoint, deterministic, digest, events))
     return tuple(found)
 
 

@@ -25,7 +25,7 @@ from hilserl_bringup.contestants import (
     open_evaluation,
 )
 from hilserl_bringup.node_specs import NodeSpec, ParameterValue, RunContext, graph_specs
-from hilserl_bringup.options import complete_with_shell, print_tasks, run_main
+from hilserl_bringup.options import EVENT_HELP, complete_with_shell, event_kinds, print_tasks, run_main
 from hilserl_bringup.process_runner import INTERRUPTED, StopRequest, run_specs
 from hilserl_bringup.run_folder import TASK_FILE
 from hilserl_task import TaskError, load_task
@@ -42,7 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="eval",
         description="Evaluate policies without interventions and write a report (JSON, CSV, HTML).",
-        epilog="example: eval --run-dir runs/latest --trials 100 --checkpoint best --compare runs/other",
+        epilog="examples: eval --run-dir runs/latest --trials 100 --checkpoint best --compare runs/other; "
+        "eval --trials 50 --mode stochastic --event board_shifts --event arm_pushed",
     )
     add = parser.add_argument
     add("--task", metavar="NAME", help="refuse run folders of another task (default: take what they are)")
@@ -66,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--mode", choices=tuple(MODES), default="both", help="samples, or the mode (default: both)")
     add("--videos", default="0", metavar="N", help="videos of the first N trials of each policy, or all")
     add("--board-moved", action="store_true", help="with the board moved and turned")
+    add(
+        "--event",
+        action="append",
+        default=[],
+        metavar="KIND[+KIND]",
+        help=f"trials once more with this event, on the same initial states; may be repeated; {EVENT_HELP}",
+    )
     add("--set", action="append", default=[], metavar="a.b=c", help="change a key of the task; repeatable")
     add("--list-tasks", action="store_true", help="print the names of all tasks and exit")
     complete_with_shell(parser)
@@ -100,7 +108,8 @@ def _plan(options: argparse.Namespace) -> Plan:
     names = {check_task(run, options.task) for run, _ in policies}
     if len(names) > 1:
         raise TaskError(f"--compare: run folders are of different tasks: {', '.join(sorted(names))}")
-    contestants = find_contestants(policies, MODES[options.mode])
+    conditions = [(), *(event_kinds(text) for text in options.event)]
+    contestants = find_contestants(policies, MODES[options.mode], list(dict.fromkeys(conditions)))
     plan = Plan(names.pop(), trials, seed, options.board_moved, tuple(options.set), contestants)
     for contestant in contestants:
         load_task(str(Path(contestant.run_dir) / TASK_FILE), _changes(plan, contestant))
@@ -113,6 +122,7 @@ def _changes(plan: Plan, contestant: Contestant) -> list[str]:
         f"evaluation.episodes={plan.trials}",
         f"evaluation.deterministic={str(contestant.deterministic).lower()}",
         f"evaluation.board_moved={str(plan.board_moved).lower()}",
+        f"evaluation.events=[{', '.join(contestant.events)}]",
     ]
     if contestant.checkpoint:
         changes.append(f'evaluation.checkpoint="{contestant.checkpoint}"')

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hilserl_task import TaskError, available_tasks, completion
+from hilserl_task.evaluation_spec import EVENT_KINDS
 
 WRONG_INPUT = 2
+EVENT_HELP = f"kinds: {', '.join(EVENT_KINDS)} (a scene has some of them)"
 
 
 def add_task_options(
@@ -38,6 +41,7 @@ def add_task_options(
     add("--max-steps", type=_positive, metavar="N", help="training ends after so many steps")
     add("--eval-episodes", type=_positive, metavar="N", help="episodes of the evaluation")
     add("--board-moved", action="store_true", help="evaluate with the board moved and turned")
+    add("--event", metavar="KIND[+KIND]", help=f"evaluate with this event in every trial; {EVENT_HELP}")
     add(
         "--checkpoint",
         metavar="NAME",
@@ -60,6 +64,8 @@ def overrides(options: argparse.Namespace) -> tuple[str, ...]:
         chosen.append(f"evaluation.episodes={options.eval_episodes}")
     if options.board_moved:
         chosen.append("evaluation.board_moved=true")
+    if options.event:
+        chosen.append(f"evaluation.events=[{', '.join(event_kinds(options.event))}]")
     if options.checkpoint:
         chosen.append(
             f"evaluation.checkpoint={json.dumps(options.checkpoint)}"
@@ -71,6 +77,23 @@ def overrides(options: argparse.Namespace) -> tuple[str, ...]:
     if options.no_images:
         chosen.append("learner.policy_images=false")
     return (*chosen, *options.set)
+
+
+def event_kinds(text: str) -> tuple[str, ...]:
+    """Kinds of events in `one+other`, in the order of `EVENT_KINDS`.
+
+    Raises:
+        TaskError: an unknown one, or one named twice.
+    """
+    kinds = tuple(text.split("+"))
+    for kind in kinds:
+        if kind not in EVENT_KINDS:
+            close = difflib.get_close_matches(kind, EVENT_KINDS, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"{EVENT_HELP}; example: --event board_shifts"
+            raise TaskError(f"--event: '{kind}' is unknown; {hint}")
+    if len(set(kinds)) != len(kinds):
+        raise TaskError(f"--event: '{text}' names one twice; each happens once in a trial")
+    return tuple(kind for kind in EVENT_KINDS if kind in kinds)
 
 
 def run_main(program: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
@@ -92,8 +115,15 @@ def print_tasks() -> int:
 
 
 def complete_with_shell(parser: argparse.ArgumentParser) -> None:
-    """Completion of options, task and checkpoint names in the shell where `argcomplete` is activated."""
-    completion.complete_with_shell(parser, checkpoint=_checkpoints)
+    """Completion of options and of names of tasks, checkpoints and events in the shell where `argcomplete` is
+    activated."""
+    completion.complete_with_shell(parser, checkpoint=_checkpoints, event=_events)
+
+
+def _events(prefix: str = "", **_: object) -> list[str]:
+    """Kinds, also after a `+`."""
+    before = prefix.rpartition("+")
+    return [before[0] + before[1] + kind for kind in EVENT_KINDS]
 
 
 def _checkpoints(parsed_args: argparse.Namespace, **_: object) -> list[str]:

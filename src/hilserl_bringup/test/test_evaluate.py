@@ -94,9 +94,50 @@ def test_the_graph_is_told_which_trials_and_how(run, tmp_path):
     assert by_name["intervention_mux"]["operator_enabled"] is False
 
 
+def test_every_event_is_tried_beside_undisturbed_trials(run, tmp_path):
+    options = evaluate._parser().parse_args(
+        [
+            "--run-dir",
+            str(run),
+            "--mode",
+            "stochastic",
+            "--event",
+            "board_shifts",
+            "--event",
+            "board_moved+arm_pushed",
+        ]
+    )
+    plan = evaluate._plan(options)
+    assert [contestant.label for contestant in plan.contestants] == [
+        "newest policy, stochastic",
+        "newest policy, stochastic, board_shifts",
+        "newest policy, stochastic, board_moved + arm_pushed",
+    ]
+    asked = []
+    for contestant in plan.contestants:
+        specs, _ = evaluate.evaluation_specs(plan, contestant, tmp_path / contestant.folder, 0, videos=0)
+        for name in ("sim", "actor", "monitor"):
+            told = next(spec.parameters for spec in specs if spec.executable == name)
+            asked.append(load_task(str(told["task"]), told["overrides"]).evaluation.disturbances)
+    assert asked == [()] * 3 + [("board_shifts",)] * 3 + [("board_moved", "arm_pushed")] * 3
+    assert len({contestant.folder for contestant in plan.contestants}) == 3
+
+
+def test_events_of_the_runs_own_task_do_not_leak_into_the_undisturbed_trials(run, tmp_path):
+    write_task(run, load_task(TASK, ["evaluation.events=[arm_pushed]"]))
+    plan = evaluate._plan(evaluate._parser().parse_args(["--run-dir", str(run), "--mode", "stochastic"]))
+    specs, _ = evaluate.evaluation_specs(plan, plan.contestants[0], tmp_path, 0, videos=0)
+    told = next(spec.parameters for spec in specs if spec.executable == "sim")
+    assert load_task(str(told["task"]), told["overrides"]).evaluation.disturbances == ()
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
+        (["--event", "bord_shifts"], "--event: 'bord_shifts' is unknown; did you mean 'board_shifts'?"),
+        (["--event", "earthquake"], "'earthquake' is unknown; kinds: board_moved, board_shifts, arm_pushed"),
+        (["--event", "arm_pushed+arm_pushed"], "names one twice"),
+        (["--event", "gripper_opened"], "gripper_opened needs an arm with gripper: {mode: learned}"),
         (["--trials", "0"], "--trials: '0' must be a whole number of at least 1; example: 100"),
         (["--trials", "many"], "--trials: 'many' must be"),
         (["--videos", "-1"], "--videos: '-1' must be"),

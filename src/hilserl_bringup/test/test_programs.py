@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from hilserl_bringup import demo, record_demos, run
+from hilserl_bringup import demo, evaluate, record_demos, run
 from hilserl_bringup.node_specs import RunContext, graph_specs, phase_names
 from hilserl_task import load_task
 from hilserl_task.loader import find_task_file
@@ -108,6 +108,30 @@ def test_run_does_one_phase_in_the_folder_of_a_run(tmp_path, journal):
     assert run.main(["evaluate", "--run-dir", str(folder), "--checkpoint", "007"]) == 0
     told = yaml.safe_load((folder / "logs/parameters/actor.yaml").read_text())["/**"]["ros__parameters"]
     assert load_task("ram_insertion", told["overrides"]).evaluation.checkpoint == "007"
+
+
+def test_run_evaluates_with_events(tmp_path, journal, capsys):
+    folder = tmp_path / "one"
+    command = ["evaluate", "--task", "ram_insertion", "--run-dir", str(folder)]
+    assert run.main([*command, "--event", "board_shifts+arm_pushed"]) == 0
+    told = yaml.safe_load((folder / "logs/parameters/sim.yaml").read_text())["/**"]["ros__parameters"]
+    task = load_task("ram_insertion", told["overrides"])
+    assert task.evaluation.disturbances == ("board_shifts", "arm_pushed")
+    assert run.main([*command, "--event", "earthquake"]) == 2
+    assert "--event: 'earthquake' is unknown; kinds: board_moved," in capsys.readouterr().err
+
+
+def test_events_are_completed_also_after_a_plus(monkeypatch):
+    found = {}
+    monkeypatch.setattr(
+        "argcomplete.autocomplete", lambda parser: found.update({a.dest: a for a in parser._actions})
+    )
+    for parser in (run._parser, evaluate._parser):
+        found.clear()
+        parser()
+        complete = found["event"].completer
+        assert "arm_pushed" in complete(prefix="")
+        assert "board_shifts+arm_pushed" in complete(prefix="board_shifts+a")
 
 
 def test_checkpoints_of_the_run_folder_are_completed(tmp_path, monkeypatch):

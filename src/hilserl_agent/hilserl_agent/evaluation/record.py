@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from hilserl_agent.evaluation.event_log import EVENT_TIME, EventLog, in_words
 from hilserl_agent.figures import Image, episode_strip, episode_video
 from hilserl_agent.metrics import Row, TruthLog, append_row
 from hilserl_agent.observations import ObservationReader
@@ -61,7 +62,7 @@ class EvaluationRecord:
         self._task = node.task
         self._started = datetime.now().isoformat(timespec="milliseconds")  # tells evaluations apart
         self._next_trial = options.first_trial
-        self._truth = TruthLog()
+        self._truth, self._events = TruthLog(), EventLog()
         self._stamps_ns: dict[int, dict[int, int]] = {}
         self._starts: dict[int, dict[str, list[float]]] = {}
         self._scenes: dict[int, Row] = {}
@@ -99,12 +100,22 @@ class EvaluationRecord:
         episode = row["episode"]
         seed = reset_seed(self._node.seed, "evaluate", trial)
         start = {"base_T_start": self._starts.pop(episode, {}), **self._scenes.pop(episode, {})}
+        row = {**row, "trial": trial, "seed": seed, **start, **self._disturbed(row), "started": self._started}
         self._stamps_ns.pop(episode, None)
         frames = self._frames.pop(episode, {})
-        append_row(self._file(), {**row, "trial": trial, "seed": seed, **start, "started": self._started})
+        append_row(self._file(), row)
         if frames and not row["discarded"] and trial < self._options.pictured:
             ordered = [frames[step] for step in sorted(frames) if step <= row["steps"]]
             self._drawings.append(self._drawer.submit(self._draw, ordered, row, trial))
+
+    def _disturbed(self, row: Row) -> Row:
+        """Events that the task asks for, and those that happened while the trial ran."""
+        stamps = self._stamps_ns.get(row["episode"], {})
+        first, last = stamps.get(0), stamps.get(row["steps"])
+        happened = []
+        if first is not None and last is not None:
+            happened = self._events.between(row["episode"], first, last)
+        return {"events_asked": list(self._task.evaluation.disturbances), "events": happened}
 
     def close(self) -> None:
         """Waits for the pictures."""
@@ -125,15 +136,22 @@ class EvaluationRecord:
         name = f"evaluation_{trial:04d}" if results is None else f"trial_{trial:04d}"
         cameras = [camera.name for camera in self._task.cameras]
         ending = f"{row['outcome']} after {row['duration_s']:.1f} s"
-        title = f"{self._task.name}, evaluation trial {trial}: {ending}"
+        words = in_words(row["events"])
+        title = f"{self._task.name}, evaluation trial {trial}: {', '.join([ending, *words])}"
         episode_strip(folder / f"{name}.png", frames, self._task.period_s, cameras, title)
-        episode_video(folder / f"{name}.mp4", frames, self._task.period_s)
+        captions = {
+            round(event[EVENT_TIME] / self._task.period_s): text
+            for event, text in zip(row["events"], words, strict=True)
+        }
+        episode_video(folder / f"{name}.mp4", frames, self._task.period_s, captions)
 
     def _on_truth(self, message: SimGroundTruth) -> None:
         if message.episode not in self._scenes:  # the first of an episode; written rows leave again
             board, goal = pose_list(message.base_t_board), pose_list(message.base_t_goal)
             self._scenes[message.episode] = {"base_T_board": board, "base_T_goal": goal}
-        self._truth.add(message.episode, ns_from_stamp(message.header.stamp), message.success)
+        stamp_ns = ns_from_stamp(message.header.stamp)
+        self._truth.add(message.episode, stamp_ns, message.success)
+        self._events.add(message.episode, stamp_ns, message.events)
 
     def _on_observation(self, message: Observation) -> None:
         episode = message.episode

@@ -19,6 +19,7 @@ from jinja2 import Environment, StrictUndefined
 from rich.console import Console
 from rich.table import Table
 
+from hilserl_agent.evaluation.event_log import in_words
 from hilserl_agent.evaluation.plots import cycle_time_plot, start_plot, success_plot
 from hilserl_agent.evaluation.results import (
     Evaluation,
@@ -98,11 +99,12 @@ def _page(folder: Path, evaluation: Evaluation, report: dict[str, Any]) -> str:
 
 
 def _write_trials(path: Path, evaluation: Evaluation) -> None:
-    rows: list[list[Any]] = [["policy", "trial", "seed", "success", "truth_success", *_CSV_ROW]]
+    rows: list[list[Any]] = [["policy", "trial", "seed", "success", "truth_success", *_CSV_ROW, "events"]]
     for contestant in evaluation.contestants:
         for number, row in contestant.trials.items():
             known = [row["truth_success"], *(row[key] for key in _CSV_ROW)]
-            rows.append([contestant.label, number, row.get("seed"), succeeded(row), *known])
+            events = "; ".join(in_words(row.get("events", [])))
+            rows.append([contestant.label, number, row.get("seed"), succeeded(row), *known, events])
     _write_csv(path, rows)
 
 
@@ -167,6 +169,14 @@ def _print(report: dict[str, Any], folder: Path) -> None:
                 f"{entry['label']}: truth of {entry['truth_lost']} trials lost: counted as failures",
                 soft_wrap=True,
             )
+    for entry in report["policies"]:
+        for event in entry["events"]:
+            console.print(
+                f"{entry['label']}: {event['kind']} happened in {event['happened']} of {entry['trials']} "
+                f"trials; success of those {_rate(event)}",
+                soft_wrap=True,
+                highlight=False,
+            )
     for pair in report["comparisons"]:
         low, high = pair["success_difference_interval_95"]
         console.print(
@@ -179,7 +189,7 @@ def _print(report: dict[str, Any], folder: Path) -> None:
 
 
 def _rate(entry: dict[str, Any]) -> str:
-    if not entry["trials"]:
+    if entry["success_interval_95"] is None:
         return "–"
     low, high = entry["success_interval_95"]
     return f"{percent(entry['success_rate'])} ({percent(low)} to {percent(high)})"

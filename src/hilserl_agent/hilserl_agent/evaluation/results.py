@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hilserl_agent.evaluation.event_log import EVENT_NAME, EVENT_TIME
 from hilserl_agent.evaluation.record import TRIALS_FILE
 from hilserl_agent.metrics import MetricsError, Row, read_rows
 from hilserl_learning.evaluation import bootstrap_interval, compare_paired, holm, wilson_interval
@@ -23,7 +24,8 @@ _SCENE = "base_T_board"  # only a simulation tells it
 
 @dataclass(frozen=True)
 class Contestant:
-    """One policy in one mode, and its finished trials by number. See `hilserl_bringup.contestants`."""
+    """One policy in one mode, undisturbed or with events, and its finished trials by number. See
+    `hilserl_bringup.contestants`."""
 
     label: str
     folder: Path
@@ -31,7 +33,13 @@ class Contestant:
     checkpoint: str | None
     deterministic: bool
     sha256: str
+    events: tuple[str, ...]
     trials: dict[int, Row]
+
+    @property
+    def policy(self) -> tuple[str, str | None, bool, str]:
+        """Who acts, and how: the same whatever disturbs it."""
+        return self.run_dir, self.checkpoint, self.deterministic, self.sha256
 
     @property
     def successes(self) -> dict[int, bool]:
@@ -113,12 +121,40 @@ def summarize(contestant: Contestant) -> dict[str, Any]:
         "cycle_times_s": times,
         "intervention_steps": sum(row["intervention_steps"] for row in rows),
         "failed_trials": [number for number, row in contestant.trials.items() if not succeeded(row)],
+        "events": [summarize_event(contestant, kind) for kind in contestant.events],
+    }
+
+
+def summarize_event(contestant: Contestant, kind: str) -> dict[str, Any]:
+    """In how many trials an event happened, when it was seen first, and what came of those trials."""
+    seen = {
+        number: float(event[EVENT_TIME])
+        for number, row in contestant.trials.items()
+        for event in row.get("events", [])
+        if event[EVENT_NAME] == kind
+    }
+    rows = [contestant.trials[number] for number in seen]
+    good = [row for row in rows if succeeded(row)]
+    times = [float(row["duration_s"]) for row in good]
+    return {
+        "kind": kind,
+        "happened": len(seen),
+        "first_seen_s": float(np.mean(list(seen.values()))) if seen else None,
+        "success_rate": len(good) / len(seen) if seen else None,
+        "success_interval_95": list(wilson_interval(len(good), len(seen))) if seen else None,
+        "cycle_time_s": float(np.mean(times)) if times else None,
+        "cycle_time_interval_95_s": _finite(bootstrap_interval(times)) if times else None,
     }
 
 
 def compare_all(contestants: list[Contestant]) -> list[dict[str, Any]]:
-    """Every pair on the trials both have finished; p-values adjusted for the number of pairs (Holm)."""
-    pairs = [(a, b) for a, b in combinations(contestants, 2) if a.trials.keys() & b.trials.keys()]
+    """Pairs on the trials both have finished: policies under the same events, and each policy with and
+    without events. p-values are adjusted for the number of pairs (Holm)."""
+    pairs = [
+        (a, b)
+        for a, b in combinations(contestants, 2)
+        if a.trials.keys() & b.trials.keys() and (a.events == b.events or _disturbed(a, b))
+    ]
     compared = [_compare(a, b) for a, b in pairs]
     for entry, adjusted in zip(compared, holm([entry["p_value"] for entry in compared]), strict=True):
         entry["p_value_holm"] = adjusted
@@ -138,6 +174,11 @@ def start_spread(contestants: list[Contestant]) -> tuple[float, float]:
                 chord = min(np.linalg.norm(one[3:] - other[3:]), np.linalg.norm(one[3:] + other[3:]))
                 radians.append(4 * math.asin(min(1.0, float(chord) / 2)))
     return max(metres), max(radians)
+
+
+def _disturbed(a: Contestant, b: Contestant) -> bool:
+    """The same policy, first undisturbed, then with events."""
+    return a.policy == b.policy and not a.events
 
 
 def _compare(a: Contestant, b: Contestant) -> dict[str, Any]:
@@ -167,7 +208,8 @@ def _contestant(folder: Path, entry: dict[str, Any], wanted: int) -> Contestant:
     simulated = any(row["truth_success"] is not None or _SCENE in row for row in rows)
     trials = {int(row["trial"]): {**row, "simulated": simulated} for row in rows}
     fields = {key: entry[key] for key in ("label", "run_dir", "checkpoint", "deterministic", "sha256")}
-    return Contestant(folder=place, trials=dict(sorted(trials.items())), **fields)
+    events = tuple(entry.get("events", ()))
+    return Contestant(folder=place, events=events, trials=dict(sorted(trials.items())), **fields)
 
 
 def _finite(bounds: tuple[float, float]) -> list[float] | None:
