@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from hilserl_sim.dashboard_assembly_mjcf import BOUNDS, Dimensions, scene_xml
 from hilserl_sim.dimensions import read_dimensions
 from hilserl_sim.poses import TOOL_DOWN, body_pose, place_free_body, pose, site_pose, turn_z
 from hilserl_sim.scene import Start, Truth
 from hilserl_task import Task, TaskError
-from hilserl_task.frames import Array, inverse
+from hilserl_task.frames import inverse
 
 
 class DashboardAssembly:
@@ -28,6 +27,7 @@ class DashboardAssembly:
     """
 
     cameras: tuple[str, ...] = ("wrist_1", "wrist_2", "side")
+    fixture = "dashboard"
 
     def __init__(self, task: Task) -> None:
         if len(task.arms) != 2 or task.scene is None:
@@ -66,15 +66,16 @@ class DashboardAssembly:
         self._tcp = model.site(f"{self._left}/tcp").id
         self._panel = model.body("dashboard").id
         self._panel_home = model.body_pos[self._panel].copy()
-        self._place_panel(model, 0.0)
 
     def randomize(
         self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator, board_moved: bool
     ) -> dict[str, Start]:
-        """Draws the workpiece's place and the hands' above it. The same draws whatever is asked."""
+        """Draws the workpiece's place, and with `board_moved` the dashboard's along x. The same draws
+        whatever is asked."""
         reset, evaluation, d = self._task.reset, self._task.evaluation, self._dims
         x, y, yaw, panel_x = rng.uniform(-1.0, 1.0, 4)
-        self._place_panel(model, float(board_moved) * panel_x * evaluation.board_translation_range_m[0])
+        moved = float(board_moved) * panel_x * evaluation.board_translation_range_m[0]
+        model.body_pos[self._panel] = self._panel_home + [moved, 0.0, 0.0]
         middle = np.array([d.middle_x_m, d.workpiece_y_m, d.standing_height_m])
         where = middle + np.array([x, y, 0.0]) * np.array([*reset.translation_range_m[:2], 0.0])
         place_free_body(model, data, "workpiece", pose(where, turn_z(yaw * reset.yaw_range_rad)))
@@ -90,16 +91,11 @@ class DashboardAssembly:
         """All pins deep enough, and inside their holes sideways."""
         d = self._dims
         world_T_workpiece, world_T_tcp = body_pose(data, self._workpiece), site_pose(data, self._tcp)
-        panel_T_workpiece = inverse(self._world_T_panel) @ world_T_workpiece
-        tips = panel_T_workpiece @ self._tips
+        world_T_panel = body_pose(data, self._panel)
+        tips = inverse(world_T_panel) @ world_T_workpiece @ self._tips
         depth = -float(tips[2].max())  # of the pin that is least deep
         beside = np.abs(tips[:2] - self._tips[:2]).max()
         success = depth >= d.pin_length_m - d.success_tolerance_m and beside <= d.clearance_m
-        world_T_goal = self._world_T_panel @ self._seated @ inverse(world_T_workpiece) @ world_T_tcp
-        frames = {"workpiece": world_T_workpiece, "panel": self._world_T_panel.copy()}
-        return Truth(bool(success), depth, world_T_tcp, world_T_goal, self._world_T_panel.copy(), frames)
-
-    def _place_panel(self, model: mujoco.MjModel, along_x_m: float) -> None:
-        model.body_pos[self._panel] = self._panel_home + [along_x_m, 0.0, 0.0]
-        tilt: Array = Rotation.from_euler("x", self._dims.dashboard_tilt_rad).as_matrix()
-        self._world_T_panel = pose(model.body_pos[self._panel], tilt)
+        world_T_goal = world_T_panel @ self._seated @ inverse(world_T_workpiece) @ world_T_tcp
+        frames = {"workpiece": world_T_workpiece, "panel": world_T_panel}
+        return Truth(bool(success), depth, world_T_tcp, world_T_goal, world_T_panel, frames)

@@ -27,7 +27,7 @@ PULL_M = 0.006  # a step, on the way out: every depth is seen once more
 OUT_M = (0.006, 0.02)  # of the pins above the face
 TOUCH_M = 0.001  # pins this close to the face stand on it
 NEAR_M, NEAR_RAD = 0.006, 0.05
-STEP_LIMIT = 40  # of one exercise
+STEP_LIMIT, ROAM_LIMIT = 40, 12  # of one exercise
 EPISODE_STEPS, EPISODE_STEPS_LIMIT = 130, 180
 JITTER = np.array([0.0015, 0.0015, 0.001, 0.006, 0.006, 0.006])
 
@@ -59,7 +59,8 @@ class DashboardAssemblyLabels:
         done = self._craft.finished(view)
         self._shown |= done
         held = all(self._craft.holds(view, arm) for arm in self._arms)
-        if self._is_over(view, held, done) or self._steps >= STEP_LIMIT:
+        limit = ROAM_LIMIT if self.exercise == "roam" else STEP_LIMIT
+        if self._is_over(view, held, done) or self._steps >= limit:
             self._next()
         self._steps += 1
         if self.exercise == "roam":
