@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hilserl_sim.dashboard_assembly import DashboardAssembly
+from hilserl_sim.object_flipping import ObjectFlipping
 from hilserl_sim.object_handover import ObjectHandover
 from hilserl_sim.press_button import PressButton
 from hilserl_sim.ram_insertion import RamInsertion
@@ -16,6 +17,7 @@ from hilserl_task import Task, TaskError
 
 SCENES: dict[str, Callable[[Task], Scene]] = {
     "dashboard_assembly": DashboardAssembly,
+    "object_flipping": ObjectFlipping,
     "object_handover": ObjectHandover,
     "press_button": PressButton,
     "ram_insertion": RamInsertion,

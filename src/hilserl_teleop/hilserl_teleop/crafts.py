@@ -14,6 +14,8 @@ from hilserl_teleop.dashboard_assembly_craft import DashboardAssemblyCraft
 from hilserl_teleop.dashboard_assembly_labels import DashboardAssemblyLabels
 from hilserl_teleop.insertion_craft import InsertionCraft
 from hilserl_teleop.insertion_labels import InsertionLabels
+from hilserl_teleop.object_flipping_craft import ObjectFlippingCraft
+from hilserl_teleop.object_flipping_labels import ObjectFlippingLabels
 from hilserl_teleop.object_handover_craft import ObjectHandoverCraft
 from hilserl_teleop.object_handover_labels import ObjectHandoverLabels
 from hilserl_teleop.press_button_craft import PressButtonCraft
@@ -31,12 +33,13 @@ class Known:
 
 
 CRAFTS: dict[str, Known] = {
-    "object_handover": Known(ObjectHandoverCraft, ObjectHandoverLabels),
     "dashboard_assembly": Known(DashboardAssemblyCraft, DashboardAssemblyLabels),
+    "object_flipping": Known(ObjectFlippingCraft, ObjectFlippingLabels),
+    "object_handover": Known(ObjectHandoverCraft, ObjectHandoverLabels),
     "press_button": Known(PressButtonCraft, PressButtonLabels),
     "ram_insertion": Known(InsertionCraft, InsertionLabels),
-    "usb_grasp_insertion": Known(UsbGraspInsertionCraft, UsbGraspInsertionLabels),
     "ram_pair": Known(InsertionCraft, InsertionLabels),
+    "usb_grasp_insertion": Known(UsbGraspInsertionCraft, UsbGraspInsertionLabels),
 }
 
 
