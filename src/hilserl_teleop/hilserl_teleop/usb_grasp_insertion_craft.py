@@ -36,7 +36,7 @@ class GraspNumbers:
     level_m: float = 0.003  # height and side within which the connector may approach the panel
     gripping: float = 0.06  # opening below which the closed hand holds nothing
     far_m: float = 0.10  # of the tcp from the way between connector and port: astray
-    fallen_cosine: float = 0.7  # of the connector's tilt: it does not stand on its side any more
+    near_m: float = 0.02  # sideways from the connector: a correction may end here
     grip_offset: tuple[float, float, float] = (-0.017, 0.0, 0.003)  # port to a plugged connector's grip
 
 
@@ -79,18 +79,19 @@ class UsbGraspInsertionCraft:
         return left if seen.held else left + 0.1 + float(np.linalg.norm(seen.to_grip))
 
     def astray(self, view: View) -> bool:
-        """Far off, or the hand closed beside the connector."""
+        """Far from connector and port.
+
+        A hand that closes beside the connector is no reason to step in at once: the policy would learn that
+        it brings help, sooner than doing the task does.
+        """
         seen = Seen(view, self.arm, self.numbers)
-        goal = seen.port[:3, 3]
-        off = min(float(np.linalg.norm(seen.to_grip)), float(np.linalg.norm(goal - seen.tcp[:3, 3])))
-        return off > self.numbers.far_m or (seen.closed and not seen.between)
+        to_port = float(np.linalg.norm(seen.port[:3, 3] - seen.tcp[:3, 3]))
+        return min(float(np.linalg.norm(seen.to_grip)), to_port) > self.numbers.far_m
 
     def back_on_track(self, view: View) -> bool:
-        """Held before the port. A person who lets go earlier only sees the connector dropped again."""
+        """Held, or the open hand is over the connector: the rest is the policy's again."""
         seen = Seen(view, self.arm, self.numbers)
-        port_T_connector = inverse(seen.port) @ seen.connector
-        level = np.hypot(port_T_connector[1, 3], port_T_connector[2, 3]) < self.numbers.level_m
-        return bool(seen.held and level and seen.depth > -self.numbers.carry_m)
+        return seen.held or (seen.side < self.numbers.near_m and not seen.closed)
 
     def finished(self, view: View) -> bool:
         """Plugged in and let go."""
