@@ -85,4 +85,6 @@ def policy_axes(task: Task) -> list[tuple[str, int]]:
 
 def _axes_of(task: Task) -> str:
     in_base = {arm.action.type == "wrench" and arm.action.frame == "base" for arm in task.arms}
-    return {(True,): "base axes", (False,): "tool axes"}.get(tuple(in_base), "axes of each arm's action")
+    if len(in_base) > 1:
+        return "axes of each arm's action"
+    return "base axes" if in_base.pop() else "tool axes"
