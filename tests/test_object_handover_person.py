@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 from person_in_simulation import Person
+from scipy.spatial.transform import Rotation
 
 from hilserl_sim.poses import place_free_body, pose
 from hilserl_sim.world import SimWorld
@@ -61,6 +62,17 @@ def test_picks_a_dropped_bar_up_again(world, carried_m):
     assert played.success
 
 
+def test_lays_down_level_what_leans_on_a_wall(world):
+    """Grasped as it leans, the bar would hang aslant and not fit between the walls."""
+    person = Person(world, "demos", 0)
+    leaning = pose((0.56, 0.01, 0.06), Rotation.from_euler("y", 0.25).as_matrix())
+    place_free_body(world.model, world.data, "object", leaning)
+    world.advance(300)
+    played = person.play()
+    assert abs(played.views[0].world_T["object"][2, 0]) > 0.15, "does not lean"
+    assert played.success
+
+
 def test_gives_up_what_is_out_of_reach(world):
     person = Person(world, "demos", 6)
     place_free_body(world.model, world.data, "object", pose((0.5, 0.3, 0.03)))
@@ -87,7 +99,7 @@ def test_leaves_a_policy_alone_that_does_as_a_person_would(world):
     def policy(view):
         actions = {}
         for arm, push in teacher.moves(view).items():
-            scale = np.repeat([0.025, 0.06], 3)
+            scale = np.repeat([0.025, 0.04], 3)
             world_R_tcp = view.world_T_tcp[arm][:3, :3]
             wanted = np.concatenate([world_R_tcp.T @ push.wanted[:3], world_R_tcp.T @ push.wanted[3:]])
             grip = 0.0 if push.open_hand in (None, view.hand_open[arm]) else 2.0 * push.open_hand - 1.0

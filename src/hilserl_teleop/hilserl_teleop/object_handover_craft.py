@@ -31,11 +31,14 @@ LET_GO = 0.45  # opening from which fingers no longer drag the bar along
 MET_M = 0.02  # bar this close to the meeting place: the other hand comes
 OVER_GOAL_M = 0.02  # along: lower the bar
 CROOKED_RAD = 0.15  # fingers turn a bar that lies straighter than this by themselves
+DOWN_M = 0.006  # of the bar above the floor, or of the hand above where it is then: let go
+ASLANT_RAD = 0.12  # of a bar against the hand that holds it: turn it level
+ALONG = np.array([1.0, 0.0, 0.0])  # from the giver to the taker
 RISE_M = 0.05  # above the bar in the end; success needs 3 cm
 WAITING_M = 0.02  # taker behind its grip
 AWAY_M = 0.05  # giver's way back after the handover
-GIVER_REACH_X_M, TAKER_REACH_X_M = 0.05, -0.02  # bar's middle from the middle between the baskets
-REACH_Y_M = 0.035
+GIVER_REACH_X_M, TAKER_REACH_X_M = 0.04, -0.02  # bar's middle from the middle between the baskets
+REACH_Y_M = 0.03
 DROPPED_M = 0.04  # out of its nest and in nobody's hand
 TURNED_RAD = 0.35  # nobody would watch a hand turn away farther
 # A hand that waits for its fingers rests on the stick: a stick let go of gives the arms back to the policy.
@@ -85,24 +88,24 @@ class ObjectHandoverCraft:
         move = seen.meeting - seen.bar
         if seen.bar[2] < seen.nest[2] + CLEAR_M:
             move[0] = np.clip(move[0], -0.01, 0.01)
-        giver = self.go(seen, self.giver, move)
+        giver = self._carry(seen, self.giver, move)
         if np.linalg.norm(seen.meeting - seen.bar) > MET_M:
             return {self.giver: giver, self.taker: self._wait(view, seen)}
         return {self.giver: giver, self.taker: self.grasp(view, seen, self.taker, from_above=False)}
 
     def _lay(self, view: View, seen: Seen) -> dict[str, Push]:
         """The taker has it: once the other hand let go, over the basket, down, open."""
-        giver_off = view.opening[self.giver] > LET_GO
-        if seen.holding[self.giver] or not (giver_off or view.hand_open[self.giver]):
-            return {self.giver: _rest(True), self.taker: Push.still()}
-        if not giver_off:
+        if view.opening[self.giver] < LET_GO:
             return {self.giver: _rest(True), self.taker: Push.still()}
         move = seen.goal - seen.bar
         if abs(move[0]) > OVER_GOAL_M:
             move[2] = max(move[2], seen.goal[2] + CLEAR_M + 0.005 - seen.bar[2])
             if seen.bar[2] < seen.goal[2] + 0.8 * CLEAR_M and seen.bar[0] + HALF_LENGTH_M < seen.goal[0]:
                 move[0] = np.clip(move[0], -0.01, 0.01)
-        taker = _rest(True) if seen.laid else self.go(seen, self.taker, move)
+        down = (
+            seen.bar[2] < seen.goal[2] + DOWN_M or seen.world_T_tcp[self.taker][2, 3] < seen.goal[2] + DOWN_M
+        )
+        taker = _rest(True) if seen.laid and down else self._carry(seen, self.taker, move)
         return {self.giver: self._stand_by(view, seen), self.taker: taker}
 
     def _rise(self, view: View, seen: Seen) -> Push:
@@ -140,6 +143,16 @@ class ObjectHandoverCraft:
             return _rest(True)
         place = seen.meeting - [GRIP_OFFSET_M + AWAY_M, 0.0, 0.0]
         return self.go(seen, self.giver, place - seen.world_T_tcp[self.giver][:3, 3], True)
+
+    def _carry(self, seen: Seen, arm: str, move: Array) -> Push:
+        """As `go`, but a bar that was grasped aslant is turned level over the line between the arms."""
+        across = abs(float(seen.bar_axis @ seen.world_T_tcp[arm][:3, 0]))
+        if across > np.cos(ASLANT_RAD):
+            return self.go(seen, arm, move)
+        turn = np.cross(seen.bar_axis, ALONG)
+        return Push(
+            np.concatenate([move, turn / max(float(np.linalg.norm(turn)), 1e-9) * _aslant(seen)]), np.eye(3)
+        )
 
     def go(self, seen: Seen, arm: str, move: Array, open_hand: bool | None = None, yaw: float = 0.0) -> Push:
         """A displacement in the world, the hand kept upright over the line between the arms."""
@@ -205,12 +218,18 @@ class ObjectHandoverCraft:
         )
 
     def _turned(self, seen: Seen) -> float:
-        """Largest angle of a hand from upright."""
-        turns = (
-            Rotation.from_matrix(self._upright(arm) @ seen.world_T_tcp[arm][:3, :3].T).magnitude()
+        """Largest angle of a hand from upright; of one that holds the bar, of the bar from level."""
+        return max(
+            _aslant(seen)
+            if seen.holding[arm]
+            else float(Rotation.from_matrix(self._upright(arm) @ seen.world_T_tcp[arm][:3, :3].T).magnitude())
             for arm in (self.giver, self.taker)
         )
-        return float(max(turns))
+
+
+def _aslant(seen: Seen) -> float:
+    """Angle of the bar from the line between the arms."""
+    return float(np.arccos(np.clip(seen.bar_axis @ ALONG, -1.0, 1.0)))
 
 
 def _rest(open_hand: bool) -> Push:

@@ -16,6 +16,8 @@ GRIP_OFFSET_M = 0.045  # from the middle of the bar to each hand
 GRIPPING = (0.2, 0.45)  # opening of a closed hand with the bar in it, which is 0.375 wide
 BETWEEN_FINGERS_M = (0.085, 0.022, 0.022)  # of the tcp from the bar's middle: along, across, up
 HANDOVER_HEIGHT_M = 0.085
+LOW_M = 0.018  # of the bar's middle above where it lies: lower than the walls
+LEVEL = 0.1  # upward part of the direction of a bar that lies flat
 SLACK_M = (0.03, 0.065)  # bar's middle from the basket's, along and across: all of it is inside
 
 
@@ -30,7 +32,7 @@ class Seen:
         bar, bar_axis: middle of the bar, and its direction towards the taker.
         nest, goal: bar's middle when it lies in the left, in the right basket.
         meeting: bar's middle at the handover.
-        laid: the bar is inside the right basket, low enough to be let go.
+        laid: the bar is level and inside the right basket, if not on its floor then in a hand just above it.
     """
 
     world_T_tcp: dict[str, Array]
@@ -64,7 +66,7 @@ def see(view: View, giver: str, taker: str) -> Seen:
         nest=nest,
         goal=goal,
         meeting=meeting,
-        laid=bool(off[0] < SLACK_M[0] and off[1] < SLACK_M[1] and off[2] < 0.008),
+        laid=bool(off[0] < SLACK_M[0] and off[1] < SLACK_M[1] and off[2] < LOW_M and abs(axis[2]) < LEVEL),
     )
 
 
