@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Press a button: a fist over a small box that stands somewhere on the table; its button has a spring.
 
-Frame: `button` is at the middle of the unpressed cap's top, z up. Box, cap and fist are rigid and touch with
-friction; a spring holds the cap up. docs/add_a_task.md builds this scene step by step.
+Frame: `button` is at the middle of the unpressed cap's top, z up; the arm's base is the world's origin. Box,
+cap and fist are rigid and touch with friction. docs/add_a_task.md builds this scene step by step.
 """
 
 from __future__ import annotations
