@@ -49,7 +49,11 @@ class Start:
 
 
 class Scene(Protocol):
-    """One task's scene. `__init__(task)` raises TaskError when the task's numbers do not fit it."""
+    """One task's scene. `__init__(task)` raises TaskError when the task's numbers do not fit it.
+
+    It may have an attribute `fixture`: name of the body that stands in the world and that people may shift
+    (`events.py`). `truth` then reads the body's pose from the data.
+    """
 
     cameras: tuple[str, ...]
 
