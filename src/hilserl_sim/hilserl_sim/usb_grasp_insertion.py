@@ -43,7 +43,7 @@ class Dimensions:
     connector_mass_kg: float = 0.02
     clearance_m: float = 0.001
     lead_in_m: float = 0.0008
-    success_tolerance_m: float = 0.0015
+    success_tolerance_m: float = 0.0025
     connector_x_m: float = 0.48
     connector_y_m: float = -0.04
     port_x_m: float = 0.59

@@ -17,7 +17,7 @@ from hilserl_teleop.insertion_skill import InsertionSkill
 # Columns are the insertion skill's axes in the port's: its z, the way in, along the port's x.
 PORT_R_SKILL = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 TOOL_DOWN = np.diag([1.0, -1.0, -1.0])
-FULL_DEPTH_M = 0.0098  # the plug is 11 mm long and counts from 9.5 mm: pushed home, not just counted
+FULL_DEPTH_M = 0.0098  # the plug is 11 mm long: pushed home
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class UsbGraspInsertionCraft:
     def __init__(self, task: Task, rng: np.random.Generator) -> None:
         self.numbers = GraspNumbers()
         self.arm = task.arms[0].name
-        self._period_s = task.period_s
+        self._period_s, self._seated_m = task.period_s, task.operator.scripted.seated_depth_m
         self._insertion = InsertionSkill(task.period_s, rng)
         self.reset()
 
@@ -94,8 +94,9 @@ class UsbGraspInsertionCraft:
         return seen.held or (seen.side < self.numbers.near_m and not seen.closed)
 
     def finished(self, view: View) -> bool:
-        """Plugged in and let go."""
-        return view.success
+        """Plugged in and let go; deeper than the simulator asks for, so that a classifier that errs by half a
+        millimetre still errs on the right side."""
+        return view.success and view.depth >= self._seated_m
 
     # -- stages ---------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from hilserl_task import Task
 from hilserl_teleop.craft import Push, View
 from hilserl_teleop.usb_grasp_insertion_craft import Seen, UsbGraspInsertionCraft
 
-HALF_DEPTH_M = (-0.004, 0.0075)  # success begins at 9.5 mm
+HALF_DEPTH_M = (-0.004, 0.0075)  # success begins at 9.5 mm (operator.scripted.seated_depth_m)
 HALT_STEPS = (3, 6)  # pictures of one halt
 LOOK_STEPS = (8, 14)  # pictures of one success
 WANDER_M, WANDER_HEIGHT_M = 0.03, (0.02, 0.06)
