@@ -122,6 +122,26 @@ def test_lockstep_end_of_a_reset_is_not_a_step_of_the_old_episode():
     assert (step.episode, step.step) == (1, 0)
 
 
+def test_lockstep_an_episode_may_begin_at_the_last_moment_of_the_one_before():
+    """The world stands still until the new episode's first action, so nothing newer would ever come."""
+    counter = EpisodeCounter(PERIOD_NS)
+    counter.begin(0, PERIOD_NS)
+    assert counter.number(sensors(PERIOD_NS)).step == 0
+    assert counter.number(sensors(2 * PERIOD_NS)).step == 1
+    assert counter.begin(1, 3 * PERIOD_NS) is None
+    assert counter.number(sensors(3 * PERIOD_NS)).step == 0
+    step = counter.begin(2, 3 * PERIOD_NS)
+    assert (step.episode, step.step, step.sensors.stamp_ns) == (2, 0, 3 * PERIOD_NS)
+    assert counter.number(sensors(4 * PERIOD_NS)).step == 1
+
+
+def test_realtime_the_last_moment_is_not_used_twice():
+    counter = EpisodeCounter(None)
+    counter.begin(0, 0)
+    counter.number(sensors(1000))
+    assert counter.begin(1, 1000) is None
+
+
 def test_a_cancelled_episode_yields_nothing():
     counter = EpisodeCounter(None)
     counter.begin(0, 0)
