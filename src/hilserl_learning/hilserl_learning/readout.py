@@ -132,11 +132,11 @@ class _Head:
 
 def _fit_head(gram: Array64, targets: NDArray, groups: NDArray) -> _Head:
     frames = np.flatnonzero(np.isfinite(targets).all(1))
-    own = gram
-    if len(frames) < len(gram):
+    own, some = gram, len(frames) < len(gram)
+    if some:
         own = _centred(gram[np.ix_(frames, frames)])
     targets, groups = targets[frames], groups[frames]
-    ridge, errors, mean_errors, close_errors = choose_ridge(own, targets, groups)
+    ridge, errors, mean_errors, close_errors = choose_ridge(own, targets, groups, centre_folds=some)
     target_mean = targets.mean(0)
     dual = np.zeros((len(gram), 6))
     dual[frames] = _solve(own, targets - target_mean, ridge)
@@ -152,9 +152,14 @@ def _fit_head(gram: Array64, targets: NDArray, groups: NDArray) -> _Head:
 
 
 def choose_ridge(
-    gram: Array64, targets: NDArray, groups: NDArray, folds: int = 5
+    gram: Array64, targets: NDArray, groups: NDArray, folds: int = 5, centre_folds: bool = False
 ) -> tuple[float, Array64, Array64, Array64]:
     """Ridge strength with the least cross-validated error, folds made of whole episodes.
+
+    Args:
+        centre_folds: around the mean of the frames that are learnt from, as the fit itself is. Few frames far
+            from the mean of all need it; without it their errors are overestimated. One head that has all
+            frames does without and keeps its strengths.
 
     Returns:
         strength, mean absolute error [6] at it, mean absolute error [6] of predicting the training mean, and
@@ -169,10 +174,13 @@ def choose_ridge(
         train = np.flatnonzero(~held_out)
         test = np.flatnonzero(held_out)
         mean = targets[train].mean(0)
-        inner = gram[np.ix_(train, train)]
+        inner, across = gram[np.ix_(train, train)], gram[np.ix_(test, train)]
+        if centre_folds:
+            across = across - across.mean(1, keepdims=True) - inner.mean(0) + inner.mean()
+            inner = _centred(inner)
         values, vectors = np.linalg.eigh(inner)
         rotated = vectors.T @ (targets[train] - mean)
-        projected = gram[np.ix_(test, train)] @ vectors
+        projected = across @ vectors
         mean_errors += np.abs(targets[test] - mean).sum(0)
         for row, strength in enumerate(LAMBDAS):
             solution = rotated / (np.maximum(values, 0.0) + strength * np.trace(inner) / len(train))[:, None]

@@ -107,6 +107,23 @@ def test_a_head_is_the_ridge_regression_of_its_frames():
         np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
+def test_errors_of_a_heads_own_frames_are_those_of_fits_around_their_mean():
+    rng = np.random.default_rng(0)
+    x, groups = rng.normal(5.0, 1.0, (60, 10)), np.arange(60) // 6
+    targets = x @ rng.normal(size=(10, 6)) + rng.normal(0, 0.1, (60, 6))
+    around = x - x.mean(0)
+    ridge, errors, _, _ = readout.choose_ridge(around @ around.T, targets, groups, centre_folds=True)
+    names, missed = np.random.default_rng(0).permutation(10), np.zeros(6)
+    for fold in range(5):
+        held_out = np.isin(groups, names[fold::5])
+        mean, goal = x[~held_out].mean(0), targets[~held_out].mean(0)
+        own = x[~held_out] - mean
+        strength = ridge * (own**2).sum() / len(own)
+        primal = np.linalg.solve(own.T @ own + strength * np.eye(10), own.T @ (targets[~held_out] - goal))
+        missed += np.abs((x[held_out] - mean) @ primal + goal - targets[held_out]).sum(0)
+    np.testing.assert_allclose(errors, missed / 60, atol=1e-8)
+
+
 def test_components_are_those_of_all_frames(two, data):
     components = two[0].encode(data[0])[:, 24:]
     np.testing.assert_allclose(components.mean(0), 0.0, atol=1e-3)
