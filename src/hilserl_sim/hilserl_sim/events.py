@@ -103,13 +103,9 @@ class Events:
         self._waiting, self._running, self.happened = [], [], ()
 
     def begin(self, kinds: Iterable[EventKind], rng: np.random.Generator) -> None:
-        """A new episode, which stands as it begins. Takes no draws from `rng`, only its children.
-
-        Raises:
-            TaskError: a kind that this scene does not have.
-        """
-        chosen = set(kinds)
-        self.check(chosen)
+        """A new episode, which stands as it begins. Takes no draws from `rng`, only its children. Kinds that
+        the scene does not have are left out: `check` refuses them."""
+        chosen = set(kinds) & set(self.kinds)
         self._cycle = 0
         if AT_RESET in chosen:
             self.happened = (AT_RESET,)

@@ -15,7 +15,7 @@ import numpy as np
 from hilserl_sim import mjcf
 from hilserl_sim.dimensions import read_dimensions
 from hilserl_sim.held_stick import STICK_BOUNDS, HeldStick, StickDimensions, slot_T_inserted
-from hilserl_sim.poses import pose, site_pose, turn_z
+from hilserl_sim.poses import body_pose, pose, site_pose, turn_z
 from hilserl_sim.ram_insertion_mjcf import CARRIER_M, RIM_M, VIEW, arm_with_stick, low_parts, plates, socket
 from hilserl_sim.scene import Start, Truth
 from hilserl_task import Task, TaskError
@@ -52,6 +52,7 @@ class RamPair:
     """Scene of the sub-tasks `ram_first` and `ram_second`."""
 
     cameras: tuple[str, ...] = ("wrist_1", "wrist_2")
+    fixture = "board"  # people may shift it
 
     def __init__(self, task: Task) -> None:
         if len(task.arms) != 1 or task.scene is None:
@@ -63,7 +64,6 @@ class RamPair:
                 f"scene.parameters.target: {d.target} must be 1 or 2, or 0 for the nearer slot; "
                 "example: target: 1"
             )
-        self._base_T_board = np.eye(4)
         second = pose((d.second_x_m, d.second_y_m, d.second_z_m), turn_z(d.second_yaw_rad))
         self._board_T_slot = dict(zip(SLOTS, (np.eye(4), second), strict=True))
 
@@ -92,7 +92,7 @@ class RamPair:
         reset, evaluation = self._task.reset, self._task.evaluation
         grasp, x, y, z, yaw, board_x, board_y, board_yaw = rng.uniform(-1.0, 1.0, 8)
         moved = float(board_moved) * np.array([board_x, board_y, board_yaw])
-        self._place_board(
+        base_T_board = self._place_board(
             model, moved[:2] * evaluation.board_translation_range_m, moved[2] * evaluation.board_yaw_range_rad
         )
         self._stick.shift(model, grasp * reset.grasp_range_m)
@@ -100,11 +100,11 @@ class RamPair:
         slot_T_start[:3, 3] += np.array(reset.offset_m) + np.array([x, y, z]) * reset.translation_range_m
         slot_T_start[:3, :3] = turn_z(yaw * reset.yaw_range_rad) @ slot_T_start[:3, :3]
         name = SLOTS[max(int(self._dims.target), 1) - 1]
-        return {self._arm: Start(self._slots()[name] @ slot_T_start)}
+        return {self._arm: Start(self._slots(base_T_board)[name] @ slot_T_start)}
 
     def truth(self, data: mujoco.MjData) -> Truth:
         """Of the slot that counts: inserted to within the tolerance of the full depth, inside sideways."""
-        slots, base_T_tcp = self._slots(), site_pose(data, self._tcp)
+        slots, base_T_tcp = self._slots(body_pose(data, self._board)), site_pose(data, self._tcp)
         base_T_slot = slots[self._name_of_target(slots, base_T_tcp)]
         depth, inserted = self._stick.depth_in(data, base_T_slot)
         base_T_goal = base_T_slot @ self._stick.slot_T_inserted()
@@ -115,16 +115,16 @@ class RamPair:
             return SLOTS[int(self._dims.target) - 1]
         return min(slots, key=lambda name: float(np.linalg.norm((slots[name] - base_T_tcp)[:3, 3])))
 
-    def _slots(self) -> dict[str, Array]:
+    def _slots(self, base_T_board: Array) -> dict[str, Array]:
         """base_T_slot by name."""
-        return {name: self._base_T_board @ board_T_slot for name, board_T_slot in self._board_T_slot.items()}
+        return {name: base_T_board @ board_T_slot for name, board_T_slot in self._board_T_slot.items()}
 
-    def _place_board(self, model: mujoco.MjModel, offset_m: Array, yaw_rad: float) -> None:
+    def _place_board(self, model: mujoco.MjModel, offset_m: Array, yaw_rad: float) -> Array:
         d = self._dims
         position = np.array([d.board_x_m + offset_m[0], d.board_y_m + offset_m[1], d.rim_height_m])
         model.body_pos[self._board] = position
         model.body_quat[self._board] = [np.cos(yaw_rad / 2), 0.0, 0.0, np.sin(yaw_rad / 2)]
-        self._base_T_board = pose(position, turn_z(yaw_rad))
+        return pose(position, turn_z(yaw_rad))
 
 
 def _tile(d: PairDimensions, name: str) -> str:

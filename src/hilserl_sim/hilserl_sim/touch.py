@@ -52,10 +52,11 @@ class Touch:
         return self._rests(body) and not any(self._meets(body, pad) for pad in self._all_pads)
 
     def clear(self, body: int, distance_m: float) -> bool:
-        """Whether nothing that moves is so near to a body that stands."""
+        """Whether nothing that moves is so near to a body that stands; its own moving parts go with it."""
         model, data = self._model, self._data
-        own = [g for g in self._solid if model.body_rootid[model.geom_bodyid[g]] == body]
-        moving = [g for g in self._solid if model.body_weldid[model.geom_bodyid[g]] != 0]
+        roots, welds = model.body_rootid[model.geom_bodyid], model.body_weldid[model.geom_bodyid]
+        own = [geom for geom in self._solid if roots[geom] == body]
+        moving = [geom for geom in self._solid if roots[geom] != body and welds[geom] != 0]
         return not any(
             mujoco.mj_geomDistance(model, data, int(a), int(b), distance_m, None) < distance_m
             for a in own
