@@ -47,6 +47,9 @@ class Numbers:
     hover_m: float = 0.016  # pin tips above the face while going there
     raise_m: float = 0.012  # below the hover height by more than this: up before sideways
     turned_rad: float = 0.12
+    far_m: float = 0.10  # tcp from the grip: nobody would watch this
+    far_rad: float = 0.7
+    fallen_cosine: float = 0.5  # of the workpiece's tilt: nobody takes it up again
 
 
 class DashboardAssemblyCraft:
@@ -78,6 +81,8 @@ class DashboardAssemblyCraft:
 
     def moves(self, view: View) -> dict[str, Push]:
         """Both hands on the workpiece first, then the workpiece into its place."""
+        if view.world_T["workpiece"][2, 2] < self.numbers.fallen_cosine:
+            return {arm: Push.still(True) for arm in self._arms}
         holding = {arm: self.holds(view, arm) for arm in self._arms}
         self._count_closing(view)
         if all(holding.values()) and self.both_closed:
@@ -96,11 +101,15 @@ class DashboardAssemblyCraft:
         return left + float(np.linalg.norm(error[:3]) + 0.05 * np.linalg.norm(error[3:]))
 
     def astray(self, view: View) -> bool:
-        """The workpiece has fallen over or is away from where the task happens, or a hand is."""
-        workpiece, panel = view.world_T["workpiece"], view.world_T["panel"]
-        if workpiece[2, 2] < 0.5 or np.linalg.norm(workpiece[:3, 3] - panel[:3, 3]) > 0.25:
-            return True
-        return any(np.linalg.norm(self.grip_error(view, arm)[:3]) > 0.10 for arm in self._arms)
+        """A hand is far from its grip or turned away from it, or has closed around nothing."""
+        n = self.numbers
+        for arm in self._arms:
+            error = self.grip_error(view, arm)
+            if np.linalg.norm(error[:3]) > n.far_m or np.linalg.norm(error[3:]) > n.far_rad:
+                return True
+            if not view.hand_open[arm] and view.opening[arm] < n.gripping[0]:
+                return True
+        return False
 
     def back_on_track(self, view: View) -> bool:
         """Both hands hold, or hang open over their grips."""
