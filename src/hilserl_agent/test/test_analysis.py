@@ -10,7 +10,7 @@ import yaml
 from geometry_msgs.msg import Pose
 
 from hilserl_agent.analysis import analyse
-from hilserl_agent.analysis.behaviour import successful_episodes
+from hilserl_agent.analysis.behaviour import policy_axes, successful_episodes
 from hilserl_agent.analysis.funnel import pick_snapshots
 from hilserl_agent.analysis.interventions import Intervention, find_interventions
 from hilserl_agent.analysis.run_data import RunData
@@ -20,6 +20,7 @@ from hilserl_agent.sender import Sender
 from hilserl_agent.starts import write_start
 from hilserl_learning.snapshot import AgentSnapshot
 from hilserl_msgs.msg import ArmState, EpisodeSummary, Observation
+from hilserl_task import load_task
 
 EPISODES = 8
 HUMAN = {0: (1, 2, 5), 1: (0,), 2: (8, 9)}  # steps of a person by episode
@@ -159,3 +160,10 @@ def test_a_folder_that_is_no_run_is_one_line(tmp_path, capsys):
         analyse.main(["--run-dir", str(tmp_path)])
     assert stop.value.code == analyse.EXIT_USAGE
     assert "has no task.yaml" in capsys.readouterr().err
+
+
+def test_every_value_of_the_policy_has_its_name_in_the_figure():
+    wrench = "arms.0.action={type: wrench, force_scale_n: {z: 12.0}, torque_scale_nm: {y: 3.5}}"
+    learned = ["arms.0.gripper.mode=learned", "arms.0.gripper.position=1.0"]
+    assert policy_axes(load_task("ram_insertion", [wrench, *learned])) == [("force z", 2), ("torque y", 4)]
+    assert [axis for _, axis in policy_axes(load_task("ram_insertion"))] == list(range(6))
