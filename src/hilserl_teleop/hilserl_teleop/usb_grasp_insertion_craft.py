@@ -17,6 +17,7 @@ from hilserl_teleop.insertion_skill import InsertionSkill
 # Columns are the insertion skill's axes in the port's: its z, the way in, along the port's x.
 PORT_R_SKILL = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 TOOL_DOWN = np.diag([1.0, -1.0, -1.0])
+GRIP_ALONG_M = 0.003  # no two grips are alike
 FULL_DEPTH_M = 0.0098  # the plug is 11 mm long: pushed home
 
 
@@ -41,13 +42,18 @@ class GraspNumbers:
 
 
 class UsbGraspInsertionCraft:
-    """One arm with a learned gripper (`hilserl_teleop.craft.Craft`)."""
+    """One arm with a learned gripper (`hilserl_teleop.craft.Craft`).
+
+    Attributes:
+        grip_along_m: where along the connector, from its middle, the person grips.
+    """
 
     def __init__(self, task: Task, rng: np.random.Generator) -> None:
         self.numbers = GraspNumbers()
         self.arm = task.arms[0].name
         self._period_s, self._seated_m = task.period_s, task.operator.scripted.seated_depth_m
         self._insertion = InsertionSkill(task.period_s, rng)
+        self.grip_along_m = rng.uniform(-GRIP_ALONG_M, GRIP_ALONG_M)
         self.reset()
 
     def reset(self) -> None:
@@ -57,7 +63,7 @@ class UsbGraspInsertionCraft:
 
     def moves(self, view: View) -> dict[str, Push]:
         """The next step; which, is chosen by what is seen."""
-        seen = Seen(view, self.arm, self.numbers)
+        seen = self.see(view)
         self._choose_stage(seen)
         steps = {
             "over": self._over,
@@ -69,9 +75,13 @@ class UsbGraspInsertionCraft:
         }
         return {self.arm: steps[self.stage](seen)}
 
+    def see(self, view: View) -> Seen:
+        """The view in the words of this task."""
+        return Seen(view, self.arm, self.numbers, self.grip_along_m)
+
     def distance_m(self, view: View) -> float:
         """Way of the hand to the connector and of the connector into the port."""
-        seen = Seen(view, self.arm, self.numbers)
+        seen = self.see(view)
         port_T_connector = inverse(seen.port) @ seen.connector
         left = float(np.linalg.norm(port_T_connector[:3, 3]))
         if self.finished(view):
@@ -84,13 +94,13 @@ class UsbGraspInsertionCraft:
         A hand that closes beside the connector is no reason to step in at once: the policy would learn that
         it brings help, sooner than doing the task does.
         """
-        seen = Seen(view, self.arm, self.numbers)
+        seen = self.see(view)
         to_port = float(np.linalg.norm(seen.port[:3, 3] - seen.tcp[:3, 3]))
         return min(float(np.linalg.norm(seen.to_grip)), to_port) > self.numbers.far_m
 
     def back_on_track(self, view: View) -> bool:
         """Held, or the open hand is over the connector: the rest is the policy's again."""
-        seen = Seen(view, self.arm, self.numbers)
+        seen = self.see(view)
         return seen.held or (seen.side < self.numbers.near_m and not seen.closed)
 
     def finished(self, view: View) -> bool:
@@ -184,12 +194,12 @@ class Seen:
             keeps the fingers apart.
     """
 
-    def __init__(self, view: View, arm: str, numbers: GraspNumbers) -> None:
+    def __init__(self, view: View, arm: str, numbers: GraspNumbers, grip_along_m: float) -> None:
         self.tcp, self.goal, self.depth = view.world_T_tcp[arm], view.world_T_goal, view.depth
         self.connector, self.port = view.world_T["connector"], view.world_T["port"]
         away = self.connector[:3, 3] - self.tcp[:3, 3]
-        self.to_grip = away + [0.0, 0.0, numbers.grip_height_m]
-        self.side, self.height = float(np.hypot(*away[:2])), float(-self.to_grip[2])
+        self.to_grip = away + grip_along_m * self.connector[:3, 0] + [0.0, 0.0, numbers.grip_height_m]
+        self.side, self.height = float(np.hypot(*self.to_grip[:2])), float(-self.to_grip[2])
         x = self.tcp[:3, :3].T @ self.connector[:3, 0]
         self.yaw = float(np.arctan2(x[1], x[0]))
         self.closed = not view.hand_open[arm]

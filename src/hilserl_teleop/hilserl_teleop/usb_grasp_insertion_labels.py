@@ -23,6 +23,7 @@ VISIT_M = (
     (-0.025, 0.025),
     (-0.005, 0.045),
 )  # empty hand about a plugged connector's grip, xyz
+GRIP_ALONG_M = 0.009  # grips far from the middle too: a policy's are, and the read-out has to know them
 RISE_M = 0.006  # a step, of the hand that leaves the plugged connector
 RISE_SHARE = 0.5
 PULL_M = 0.004  # a step, on the way out: every depth is seen once more
@@ -51,7 +52,7 @@ class UsbGraspInsertionLabels:
 
     def _towards_success(self) -> list[str]:
         halves = {0: [], 1: ["half"], 2: ["half", "let_go", "grip"]}
-        return [*halves[int(self._rng.choice(3, p=[0.2, 0.3, 0.5]))], "insert", "look"]
+        return [*halves[int(self._rng.choice(3, p=[0.3, 0.3, 0.4]))], "insert", "look"]
 
     def wants_to_stop(self, view: View) -> bool:
         """Long enough, and success was shown (or never will be)."""
@@ -59,7 +60,7 @@ class UsbGraspInsertionLabels:
 
     def moves(self, view: View) -> dict[str, Push]:
         """The next step of the present exercise."""
-        seen = Seen(view, self._craft.arm, self._craft.numbers)
+        seen = self._craft.see(view)
         done = self._craft.finished(view)
         self._shown |= done
         if self._is_over(seen, done) or self._steps >= STEP_LIMIT:
@@ -81,6 +82,7 @@ class UsbGraspInsertionLabels:
         self._target = np.array([*rng.uniform(-WANDER_M, WANDER_M, 2), rng.uniform(*WANDER_HEIGHT_M)])
         self._place = np.array([rng.uniform(*bounds) for bounds in VISIT_M])
         self._fist = bool(rng.random() < 0.3)
+        self._craft.grip_along_m = rng.uniform(-GRIP_ALONG_M, GRIP_ALONG_M)
         self._craft.reset()
 
     def _is_over(self, seen: Seen, done: bool) -> bool:
