@@ -3,6 +3,7 @@
 
 Open, the next thing to reach is the pose at which the gripper closes; closed, the pose at which it opens or
 at which the task is done. A grasp changes how the object sits in the hand, so each has a goal of its own.
+An arm that throws or strikes (wrench actions) has none: its task is not done at a pose.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ def heads_of(task: Task) -> tuple[Head, ...]:
     """All heads of a task, by arm, open before closed."""
     heads: list[Head] = []
     for number, arm in enumerate(task.arms):
+        if arm.action.type == "wrench":
+            continue
         if arm.gripper.learned:
             opens = starts_open(arm.gripper)
             heads.append(Head(f"{arm.name}/open", number, True, GRASP_REGION, needed=opens))

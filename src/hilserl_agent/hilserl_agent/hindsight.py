@@ -84,19 +84,19 @@ def label_episode(
 
 
 def label_frames(episodes: Sequence[MarkedEpisode], heads: Sequence[Head], period_s: float) -> LabelledFrames:
-    """All frames of the episodes that succeed, with their hindsight labels.
+    """All frames of the episodes that succeed, with their hindsight labels. Without heads all frames of all.
 
     Raises:
         ValueError: no episode succeeds, or one of the heads that are needed has no frame; says which.
     """
-    if not any(episode.success.any() for episode in episodes):
+    if heads and not any(episode.success.any() for episode in episodes):
         raise ValueError(
             f"none of the {len(episodes)} episodes has a successful frame, so no goal pose is known; "
             "collect labels or demonstrations that reach the goal"
         )
     images, targets, groups = [], [], []
     for number, episode in enumerate(episodes):
-        labels = label_episode(episode, heads, period_s)
+        labels = label_episode(episode, heads, period_s) if heads else _no_labels(episode)
         if labels is not None:
             images.append(episode.images)
             targets.append(labels)
@@ -111,6 +111,10 @@ def label_frames(episodes: Sequence[MarkedEpisode], heads: Sequence[Head], perio
         np.concatenate(targets)[:, known],
         np.concatenate(groups),
     )
+
+
+def _no_labels(episode: MarkedEpisode) -> NDArray[np.float32]:
+    return np.empty((len(episode.images), 0, 6), np.float32)
 
 
 @dataclass(frozen=True)

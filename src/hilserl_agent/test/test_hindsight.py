@@ -9,6 +9,7 @@ from hilserl_agent.heads import Head, heads_of
 from hilserl_agent.hindsight import label_episode, label_frames
 from hilserl_agent.marked_episodes import MarkedEpisode, read_label_files
 from hilserl_learning.pose_targets import NearGoal
+from hilserl_task import load_task
 
 PERIOD_S = 0.1
 SETTLING = 4  # frames that 0.4 s are
@@ -164,6 +165,14 @@ def test_heads_of_tasks(kit):
     ]
     shut = kit.small_task("arms.0.gripper.mode=learned", "arms.0.gripper.position=0.0")
     assert [head.needed for head in heads_of(shut)] == [False, True]
+
+
+def test_an_arm_that_throws_has_no_head_and_all_frames_are_looked_at():
+    assert heads_of(load_task("object_flipping")) == ()
+    found = label_frames([episode("oooo"), episode("ooo", success=None)], (), 0.05)
+    assert found.targets.shape == (7, 0, 6)
+    assert len(found.images) == 7
+    assert found.groups.tolist() == [0, 0, 0, 0, 1, 1, 1]
 
 
 def test_unreadable_label_file_is_named(tmp_path):

@@ -64,7 +64,8 @@ class Perception:
             map_size: pixels a side after average pooling; None = as the trunk gives them.
             seed: of the random trunk; ignored when `weights` names a file of published ones.
             components: principal components of the read-out.
-            heads: names of the poses that the read-out tells, e.g. ("arm/open", "arm/closed").
+            heads: names of the poses that the read-out tells, e.g. ("arm/open", "arm/closed"); none: it has
+                principal components only.
         """
         one_of("perception kind", kind, ("maps", "readout"))
         self.heads = _head_names(heads)
@@ -299,9 +300,8 @@ def expand_poses(linear: Tensor, heads: int) -> Tensor:
 
 def _head_names(heads: Sequence[str]) -> tuple[str, ...]:
     names = tuple(heads)
-    if not names or len(set(names)) < len(names):
+    if len(set(names)) < len(names):
         raise LearningError(
-            f"perception heads: {list(names)} must be different names, at least one; "
-            "example: ['arm/open', 'arm/closed']"
+            f"perception heads: {list(names)} must be different names; example: ['arm/open', 'arm/closed']"
         )
     return names

@@ -50,6 +50,21 @@ def one_pose(features, targets, groups, components):
     return weight.astype(np.float32), bias.astype(np.float32)
 
 
+def test_without_heads_there_are_components_of_all_frames(data, tmp_path):
+    images, poses, groups = data
+    perception = Perception(2, heads=(), **TRUNK)
+    report = perception.fit_readout(images, np.empty((len(poses), 0, 6)), groups, regions=())
+    assert (report.samples, report.heads, perception.feature_dim) == (len(poses), {}, TRUNK["components"])
+    features = perception.encode(images)
+    assert features.shape == (len(poses), TRUNK["components"])
+    np.testing.assert_allclose(features.mean(0), 0.0, atol=0.05)
+    np.testing.assert_allclose(features.std(0), 1.0, atol=0.1)
+    perception.save(tmp_path / "perception.safetensors")
+    loaded = Perception.load(tmp_path / "perception.safetensors")
+    assert (loaded.heads, loaded.perception_id) == ((), perception.perception_id)
+    np.testing.assert_array_equal(loaded.encode(images[:2]), perception.encode(images[:2]))
+
+
 def test_one_head_is_bit_by_bit_what_it_was(data):
     images, poses, groups = data
     poses = poses.copy()
@@ -176,10 +191,9 @@ def test_frames_far_from_every_goal_are_left_out_and_unlabelled_ones_kept():
     assert targets[-1, 1, 0] == 0.05
 
 
-@pytest.mark.parametrize("heads", [(), ("a", "a")])
-def test_heads_without_different_names_are_refused(heads):
+def test_heads_without_different_names_are_refused():
     with pytest.raises(LearningError, match="must be different names"):
-        Perception(2, heads=heads, **TRUNK)
+        Perception(2, heads=("a", "a"), **TRUNK)
 
 
 def test_labels_that_cannot_be_fitted_are_refused(two, data):
