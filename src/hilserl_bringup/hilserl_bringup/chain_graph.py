@@ -40,7 +40,8 @@ def with_runs(chain: ChainSpec, runs: Path, chosen: Mapping[str, str]) -> ChainS
 
 
 def _with_run(skill: SkillSpec, runs: Path, chosen: str | None) -> SkillSpec:
-    folder = Path(chosen or skill.run) if chosen or skill.run else _newest(skill, runs)
+    named = chosen or skill.run
+    folder = Path(named) if named else _newest(skill, runs)
     try:
         check_task(folder, skill.task)
         policy_file(folder, skill.checkpoint)

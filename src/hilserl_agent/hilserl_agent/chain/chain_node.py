@@ -66,6 +66,7 @@ class ChainNode(HilserlNode):
         self._count = self._episode = 0
         self._state, self._stamp, self._message = ChainStatus.STATE_IDLE, Time(), ""
         self._peers_since: float | None = None
+        self._waits_since: float | None = None
         self._mover = Mover(self, self._on_moved, self._on_not_moved)
         self._attempt = AttemptRunner(
             self, self._timeout_s, self._say, self._on_attempt, partial(self._fail, fatal=True)
