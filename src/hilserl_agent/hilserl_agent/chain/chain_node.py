@@ -53,8 +53,8 @@ class ChainNode(HilserlNode):
     """Action `chain/run`, topic `chain/status`.
 
     Parameters beside those of every node: `chain`, name or path of the chain file, with the run of every
-    skill; `chains`, run so many, then end (0: serve the action); `observation_timeout_s`, without progress;
-    `peer_timeout_s`, until the graph is complete.
+    skill; `chains`, run so many, then end (0: serve the action), with the board moved if `evaluation`;
+    `observation_timeout_s`, without progress; `peer_timeout_s`, until the graph is complete.
     """
 
     def __init__(self) -> None:
@@ -93,8 +93,7 @@ class ChainNode(HilserlNode):
         self._chains: int = declare("chains", 0).value
         self._timeout_s: float = declare("observation_timeout_s", 5.0).value
         self._peer_timeout_s: float = declare("peer_timeout_s", 60.0).value
-        evaluation: bool = declare("evaluation", False).value
-        self._evaluation = evaluation
+        self._evaluation: bool = declare("evaluation", False).value
         if self._chains < 0:
             raise TaskError(f"chains: {self._chains} must not be negative; example: chains:=20")
 
