@@ -21,6 +21,7 @@ from hilserl_agent.policy_file import POLICY_FILE, write_policy_file
 from hilserl_intervention.intervention_mux import InterventionMux
 from hilserl_msgs.action import RunChain
 from hilserl_msgs.msg import Action, ChainStatus, Observation, Reward, SimGroundTruth
+from hilserl_msgs.srv import OperatorEvent
 from hilserl_observation.observation import ObservationNode
 from hilserl_ros import codec, qos, topics
 from hilserl_ros.testing import RosGraph
@@ -251,6 +252,19 @@ def test_a_chain_can_be_cancelled_and_only_one_runs_at_a_time(started):
     stamp = max(played.truths)
     played.graph.spin_for(0.5)
     assert max(played.truths) == stamp
+
+
+def test_the_failure_button_ends_an_attempt(started):
+    played = started(lambda chain: short(chain, attempts=1))
+    client = played.peer.create_client(OperatorEvent, "intervention_mux/operator_event")
+    handle = played.send()
+    played.graph.spin_until(lambda: len(played.executed) > 3, PATIENCE_S, "a skill that acts")
+    answer = played.graph.call(client, OperatorEvent.Request(event=Action.EVENT_FAILURE))
+    assert answer.accepted, answer.message
+    result = played.result(handle)
+    assert (result.skills[0].attempts, result.skills[0].reason) == (1, "operator")
+    assert 3 < result.skills[0].steps < 100
+    assert not result.success
 
 
 def height_of(truth):
