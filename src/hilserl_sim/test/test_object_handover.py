@@ -90,6 +90,7 @@ def test_the_bar_goes_from_basket_to_basket(world):
 def test_an_opened_hand_drops_the_bar(world):
     world.reset(np.random.default_rng(1))
     take_out(world)
+    assert bar(world)[2, 3] > 0.075, "friction did not hold it"
     go(world, "left", tcp(world, "left")[:3, 3], 1.0, OPEN)
     assert bar(world)[2, 3] < 0.06  # on the walls of both baskets, or in one
     assert not world.truth().success
