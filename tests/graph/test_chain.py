@@ -71,7 +71,8 @@ class ChainGraph:
 
     graph: RosGraph
     folder: Path
-    mute_after: int = 10_000
+    mute_after: int = 10_000  # observations that the first skill is judged on
+    easily_pleased: str = ""  # skill whose classifier always says success
     rewards: int = 0
     acting: str = ""
     truths: dict[int, SimGroundTruth] = field(default_factory=dict)
@@ -100,11 +101,11 @@ class ChainGraph:
         truth = self.truths.get(codec.ns_from_stamp(message.header.stamp))
         success = bool(truth is not None and truth.success and truth.insertion_depth > 0.0078)
         self.rewards += 1
-        if self.rewards > self.mute_after:
-            return
-        for publisher in self.publishers.values():
-            reward = Reward(episode=message.episode, step=message.step, success=success)
-            publisher.publish(reward)
+        for name, publisher in self.publishers.items():
+            if name == "first" and self.rewards > self.mute_after:
+                continue
+            said = success or name == self.easily_pleased
+            publisher.publish(Reward(episode=message.episode, step=message.step, success=said))
 
     def send(self, seed=0):
         """Asks for a run; the goal handle."""
@@ -209,13 +210,16 @@ def check_the_mux_is_silent_between(played):
 
 
 def test_a_skill_that_fails_is_tried_again_and_then_the_chain_has_failed(started):
-    played = started(short, max_steps=3)
+    played = started(short, max_steps=3, overrides=["arms.0.action.translation_scale_m=0.02"])
     result = played.result(played.send())
     assert not result.success
     assert result.message == "skill 'first' failed in 2 attempts, last by timeout"
     first, second = result.skills
     assert (first.attempts, first.steps, first.success, first.reason) == (2, 6, False, "timeout")
     assert (second.attempts, second.success) == (0, False)
+    asked = np.abs([action.policy_values for action in played.executed])
+    assert asked[:, :3].max() <= 0.5 + 1e-6  # twice the scale that the policy knows, so half its actions
+    assert asked[:, 3:].max() > 0.5
     heights = [m.arms[0].pose.position.z for m in played.observations if m.step == 0]
     assert heights[-1] - heights[0] > LIFT_M / 2
     assert played.states()[-1][0] == ChainStatus.STATE_FAILED
@@ -226,6 +230,7 @@ def test_a_skill_that_fails_is_tried_again_and_then_the_chain_has_failed(started
 def test_a_dead_reward_node_ends_the_chain_with_the_arms_holding(started):
     played = started(short, max_steps=3, observation_timeout_s=1.0)
     played.mute_after = 2
+    played.easily_pleased = "second"  # nobody asks it about the first skill
     result = played.result(played.send())
     assert not result.success
     assert "waiting for reward (first/reward)" in result.message
