@@ -28,7 +28,9 @@ class ObjectFlippingLabels:
     """Sequence of exercises (`hilserl_teleop.craft.LabelRoutine`)."""
 
     def __init__(self, task: Task, craft: ObjectFlippingCraft, rng: np.random.Generator) -> None:
-        self._craft, self._period_s, self._rng = craft, task.period_s, rng
+        # Of its own: throws on show are better and worse than those of demonstrations.
+        self._craft = ObjectFlippingCraft(task, rng)
+        self._period_s, self._rng = task.period_s, rng
         self._limit_s = min(EPISODE_S, (task.episode.max_steps - 1) * task.period_s)
         self._elapsed_s, self._thrown = 0.0, False
         self.reset()
