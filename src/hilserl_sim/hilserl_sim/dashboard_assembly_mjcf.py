@@ -14,7 +14,7 @@ PLATE_HALF_M = (0.065, 0.022, 0.004)
 HANDLE_HALF_M = (0.0275, 0.010, 0.012)
 HANDLE_RISE_M = 0.008  # of the handles' middle above the plate's middle, so that fingers clear the dashboard
 WALL_M = 0.005  # of a hole's collar
-DASHBOARD_HALF_M = (0.075, 0.034)
+DASHBOARD_HALF_M = (0.068, 0.034)  # ends where open fingers at the grips begin
 FLOOR_M = 0.002
 
 
@@ -35,7 +35,7 @@ class Dimensions:
     clearance_m: float = 0.002
     lead_in_m: float = 0.003
     success_tolerance_m: float = 0.002
-    workpiece_y_m: float = -0.05
+    workpiece_y_m: float = -0.07
     workpiece_mass_kg: float = 0.12
     dashboard_y_m: float = 0.04
     dashboard_height_m: float = 0.06
