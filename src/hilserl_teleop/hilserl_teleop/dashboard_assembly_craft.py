@@ -101,13 +101,14 @@ class DashboardAssemblyCraft:
         return left + float(np.linalg.norm(error[:3]) + 0.05 * np.linalg.norm(error[3:]))
 
     def astray(self, view: View) -> bool:
-        """A hand is far from its grip or turned away from it, or has closed around nothing."""
+        """A hand is far from its grip or turned away from it.
+
+        One that closes around nothing brings no help by itself, or the policy learns to close it for that.
+        """
         n = self.numbers
         for arm in self._arms:
             error = self.grip_error(view, arm)
             if np.linalg.norm(error[:3]) > n.far_m or np.linalg.norm(error[3:]) > n.far_rad:
-                return True
-            if not view.hand_open[arm] and view.opening[arm] < n.gripping[0]:
                 return True
         return False
 
