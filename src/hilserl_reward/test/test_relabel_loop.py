@@ -306,17 +306,21 @@ def test_classes_are_collected_one_after_the_other_or_as_chosen(kit, tmp_path):
         node = ros.add(CollectLabels)
         graph = Graph(ros, kit)
         graph.connect(topics.OBSERVATION, topics.EXECUTED_ACTION, topics.EPISODE)
+
+        def press(steps, counts, levels=lambda _: True):
+            for step in steps:
+                graph.observe(0, step)
+                graph.answer(0, step, level=levels(step))
+            ros.spin_until(lambda: node._counts() == counts, what=f"labels {counts}")
+
+        press(range(22), [10, 10, 0], lambda step: step >= 2)  # the button goes on with what is missing
+        assert graph.trigger("collect_labels/label_as/dark").success
+        press(range(22, 25), [13, 10, 0])  # who chose a class keeps it
         assert graph.trigger("collect_labels/label_as/lost").success
-        for step in range(12):
-            graph.observe(0, step)
-            graph.answer(0, step, level=step >= 2)
-        ros.spin_until(lambda: node._counts() == [0, 0, 10], what="ten labels of lost")
-        for step in range(12, 32):  # the button goes on with what is missing
-            graph.observe(0, step)
-            graph.answer(0, step, level=True)
+        press(range(25, 35), [13, 10, 10])
         ros.spin_until(node.ended.done, what="the end")
         kept = read_labels(files(tmp_path)[0])
-        assert np.bincount(kept.classes).tolist() == [10, 10, 10]
+        assert np.bincount(kept.classes).tolist() == [13, 10, 10]
         assert kept.class_names == ("dark", "bright", "lost")
 
 
