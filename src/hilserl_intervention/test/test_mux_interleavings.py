@@ -310,7 +310,7 @@ class World(RuleBasedStateMachine):
         self.answered.add(key)
         assert decision.event == max(self.pending, default=Event.NONE)
         self.pending = set()
-        # Silence is noticed by decisions: one before it says nothing about a button that is still held after it.
+        # Silence is noticed by decisions: one that comes before it says nothing about a button held after it.
         self.released |= self.joy_at is not None and self._silent(self.joy_at)
         self._check_person(decision)
         self._check_movement(decision)
