@@ -87,6 +87,13 @@ def test_what_fails_between_skills_keeps_what_was_done():
     assert sequence.failed("blocked") == Over(False, "blocked")
     assert [r.success for r in sequence.records] == [True, False]
     assert sequence.now == Over(False, "blocked")
+    assert sequence.finished == 1
+
+
+def test_a_chain_that_never_began_has_no_skill_behind_it():
+    sequence = Sequence(CHAIN)
+    assert sequence.failed("reset failed") == Over(False, "reset failed")
+    assert sequence.finished == 0
 
 
 # -- motions ------------------------------------------------------------------------------------------

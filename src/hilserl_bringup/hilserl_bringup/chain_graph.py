@@ -74,12 +74,10 @@ def open_folder(folder: Path | None, runs: Path, chain: ChainSpec, pacing: str |
     """
     tasks = [load_task(str(Path(str(skill.run)) / TASK_FILE)) for skill in chain.skills]
     check_chain(chain, tasks)
-    task = graph_task(chain, tasks)
-    if pacing:
-        task = Task.model_validate(task.model_dump(mode="json") | {"pacing": pacing})
+    task = graph_task(chain, tasks, pacing)
     folder = folder or runs / f"chain-{chain.name}-{datetime.now():%Y%m%d-%H%M%S}"
-    if (folder / CHAIN_FILE).exists():
-        raise TaskError(f"--out: {folder} holds the results of a chain already; give another folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise TaskError(f"--out: {folder} is not empty; give the results a folder of their own")
     folder.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(chain.model_dump(mode="json"), sort_keys=False)
     write_whole(folder / CHAIN_FILE, f"# The chain as it was run, with all defaults.\n{text}")

@@ -98,7 +98,7 @@ def test_every_skill_has_a_reward_node_with_its_own_model_and_topic(runs, tmp_pa
     assert not any(spec.executable == "scripted_operator" for spec in specs)
     stored = load_chain(str(folder / CHAIN_FILE))
     assert [skill.run for skill in stored.skills] == [skill.run for skill in chain.skills]
-    with pytest.raises(TaskError, match="holds the results of a chain already"):
+    with pytest.raises(TaskError, match="is not empty"):
         open_folder(folder, runs, chain, None)
 
 

@@ -92,11 +92,17 @@ def check_chain(chain: ChainSpec, tasks: Sequence[Task]) -> None:
         _check_motions(chain, skill, task)
 
 
-def graph_task(chain: ChainSpec, tasks: Sequence[Task]) -> Task:
+def graph_task(chain: ChainSpec, tasks: Sequence[Task], pacing: str | None = None) -> Task:
     """The task that mux, observation node and simulation run with, for all skills: the first one's, with the
     largest action scales and time limit of all.
 
     `action_ratio` scales a skill's actions to it.
+
+    Args:
+        pacing: instead of the tasks' own.
+
+    Raises:
+        TaskError: the tasks cannot run with it.
     """
     data = tasks[0].model_dump(mode="json")
     data["name"], data["description"] = chain.name, chain.description
@@ -106,7 +112,11 @@ def graph_task(chain: ChainSpec, tasks: Sequence[Task]) -> Task:
             arm["action"][key] = max(getattr(task.arms[number].action, key) for task in tasks)
     if data["scene"] is not None:
         data["scene"]["parameters"].update(chain.scene_parameters)
-    return Task.model_validate(data)
+    data["pacing"] = pacing or data["pacing"]
+    try:
+        return Task.model_validate(data)
+    except ValidationError as error:
+        raise TaskError(explain(f"chain {chain.name}", error, Task)) from error
 
 
 def action_ratio(task: Task, graph: Task) -> np.ndarray:

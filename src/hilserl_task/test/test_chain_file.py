@@ -152,3 +152,11 @@ def test_actions_of_a_skill_mean_the_same_in_the_graph():
 def test_the_longest_time_limit_counts_for_the_graph():
     long = changed(TASKS[1], "episode", "max_steps", value=170)
     assert graph_task(load_chain("ram_pair"), [TASKS[0], long]).episode.max_steps == 170
+
+
+def test_robot_tasks_do_not_run_in_lockstep():
+    robot = load_task("ram_insertion_fr3")
+    chain = load_chain("ram_pair")
+    with pytest.raises(TaskError, match="lockstep needs a simulated scene"):
+        graph_task(chain, [robot, robot], "lockstep")
+    assert graph_task(chain, [robot, robot]).pacing == "realtime"

@@ -27,8 +27,10 @@ class GripperThumb:
                 the meantime would take it back.
         """
         if open_hand is None or open_hand == is_open:
+            # A press that still waits for the hand would come true later: a second one takes it back.
+            waits = open_hand is not None and self._wanted is not None and self._wanted != is_open
             self.reset()
-            return False
+            return waits
         if open_hand == self._wanted and self._since_s < PRESS_AGAIN_S:
             self._since_s += self._period_s
             return False

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from rclpy.client import Client
 from rclpy.node import Node
@@ -40,12 +41,12 @@ class LabelClass:
         client = self._clients[name]
         if name != self._asked and client.service_is_ready():
             self._asked = name
-            client.call_async(Trigger.Request()).add_done_callback(self._on_answer)
+            client.call_async(Trigger.Request()).add_done_callback(partial(self._on_answer, name))
         return False
 
-    def _on_answer(self, future: Future) -> None:
+    def _on_answer(self, name: str, future: Future) -> None:
         result = future.result()
         if result is not None and result.success:
-            self._set = self._asked
+            self._set = name
         self._asked = ""
         self._when_set()

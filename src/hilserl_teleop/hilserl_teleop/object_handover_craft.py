@@ -15,7 +15,6 @@ from hilserl_task.frames import Array
 from hilserl_teleop.craft import Push, View
 from hilserl_teleop.object_handover_seen import (
     GRIP_OFFSET_M,
-    HALF_HEIGHT_M,
     HALF_LENGTH_M,
     Seen,
     between_fingers,
@@ -39,7 +38,6 @@ WAITING_M = 0.02  # taker behind its grip
 AWAY_M = 0.05  # giver's way back after the handover
 GIVER_REACH_X_M, TAKER_REACH_X_M = 0.04, -0.02  # bar's middle from the middle between the baskets
 REACH_Y_M = 0.03
-DROPPED_M = 0.04  # out of its nest and in nobody's hand
 TURNED_RAD = 0.35  # nobody would watch a hand turn away farther
 # A hand that waits for its fingers rests on the stick: a stick let go of gives the arms back to the policy.
 RESTING = np.array([0.0, 0.0, -0.0015, 0.0, 0.0, 0.0])
@@ -196,11 +194,11 @@ class ObjectHandoverCraft:
         return float(np.linalg.norm(seen.grip[arm] - seen.world_T_tcp[arm][:3, 3]))
 
     def astray(self, view: View) -> bool:
-        """The bar was dropped, or a hand turned away."""
-        seen = self.see(view)
-        free = not (seen.laid or any(seen.holding.values()))
-        dropped = free and np.linalg.norm(seen.bar - seen.nest) > DROPPED_M and not self._over_goal(seen)
-        return bool(dropped) or self._turned(seen) > TURNED_RAD
+        """A hand turned away.
+
+        A dropped bar brings no help by itself, or the policy learns to drop it for that.
+        """
+        return self._turned(self.see(view)) > TURNED_RAD
 
     def back_on_track(self, view: View) -> bool:
         """Somebody has the bar, or it lies where it should, and both hands look down."""
@@ -209,13 +207,6 @@ class ObjectHandoverCraft:
     def finished(self, view: View) -> bool:
         """As the simulator says."""
         return view.success
-
-    @staticmethod
-    def _over_goal(seen: Seen) -> bool:
-        """Let go over its basket, it is about to lie there."""
-        return bool(
-            abs(seen.bar[0] - seen.goal[0]) < OVER_GOAL_M and seen.bar[2] > seen.goal[2] + HALF_HEIGHT_M
-        )
 
     def _turned(self, seen: Seen) -> float:
         """Largest angle of a hand from upright; of one that holds the bar, of the bar from level."""

@@ -28,8 +28,10 @@ RISE_M = 0.006  # a step, of the hand that leaves the plugged connector
 RISE_SHARE = 0.5
 PULL_M = 0.004  # a step, on the way out: every depth is seen once more
 OUT_M = (0.004, 0.02)  # before the port
+FAR_M = (0.004, 0.05)  # before the port: dropped there
 STEP_LIMIT = 45  # of one exercise
 EPISODE_STEPS, EPISODE_STEPS_LIMIT = 100, 150
+LAST_CALL_STEPS = 48  # before the end: success has to be shown, whatever else was planned
 JITTER = np.array([0.002, 0.001, 0.002, 0.005, 0.005, 0.01])
 
 
@@ -38,16 +40,16 @@ class UsbGraspInsertionLabels:
 
     def __init__(self, task: Task, craft: UsbGraspInsertionCraft, rng: np.random.Generator) -> None:
         self._craft, self._rng = craft, rng
-        self._last_step = task.episode.max_steps - 1
+        self._last_step = min(EPISODE_STEPS_LIMIT, task.episode.max_steps - 1)
         self.reset()
 
     def reset(self) -> None:
         """A new random sequence for the next episode."""
-        empty = [[], ["wander"], ["visit", "visit"], ["visit"] * 5 + ["wander"]]
+        empty = [[], ["wander"], ["visit"], ["visit", "visit"]]
         before = empty[int(self._rng.choice(4, p=[0.2, 0.2, 0.3, 0.3]))]
-        dropped = ["drop", "visit", "visit", "grasp"] if self._rng.random() < 0.25 else []
+        dropped = ["carry", "drop", "visit", "grasp"] if self._rng.random() < 0.25 else []
         self._plan = [*before, "grasp", *dropped, *self._towards_success()]
-        self._shown = False
+        self._shown = self._hurries = False
         self._next()
 
     def _towards_success(self) -> list[str]:
@@ -56,13 +58,16 @@ class UsbGraspInsertionLabels:
 
     def wants_to_stop(self, view: View) -> bool:
         """Long enough, and success was shown (or never will be)."""
-        return (view.step >= EPISODE_STEPS and self._shown) or view.step >= EPISODE_STEPS_LIMIT
+        return (view.step >= EPISODE_STEPS and self._shown) or view.step >= self._last_step
 
     def moves(self, view: View) -> dict[str, Push]:
         """The next step of the present exercise."""
         seen = self._craft.see(view)
         done = self._craft.finished(view)
         self._shown |= done
+        if not self._shown and not self._hurries and view.step >= self._last_step - LAST_CALL_STEPS:
+            self._hurries, self._plan = True, ["grasp", "insert", "look"]
+            self._next()
         if self._is_over(seen, done) or self._steps >= STEP_LIMIT:
             self._next()
         self._steps += 1
@@ -77,7 +82,7 @@ class UsbGraspInsertionLabels:
         self._steps = self._count = 0
         self._depth = rng.uniform(*HALF_DEPTH_M)
         self._halt, self._look = (int(rng.integers(low, high + 1)) for low, high in (HALT_STEPS, LOOK_STEPS))
-        self._out = rng.uniform(*OUT_M)
+        self._out, self._far = rng.uniform(*OUT_M), rng.uniform(*FAR_M)
         self._rises = rng.random() < RISE_SHARE
         self._target = np.array([*rng.uniform(-WANDER_M, WANDER_M, 2), rng.uniform(*WANDER_HEIGHT_M)])
         self._place = np.array([rng.uniform(*bounds) for bounds in VISIT_M])
@@ -93,6 +98,8 @@ class UsbGraspInsertionLabels:
             return self._count >= self._halt
         if self.exercise == "grasp":
             return self._craft.stage in ("carry", "insert")
+        if self.exercise == "carry":
+            return seen.depth > -self._far
         if self.exercise == "drop":
             self._count += not seen.closed
             return self._count >= self._halt
@@ -118,7 +125,7 @@ class UsbGraspInsertionLabels:
         if self.exercise == "visit":
             turn = np.array([0.0, 0.0, self._place[1] * 5.0])
             return Push(np.concatenate([self._to_place(seen), turn]), np.eye(3), open_hand=not self._fist)
-        if self.exercise in ("grasp", "insert"):
+        if self.exercise in ("grasp", "carry", "insert"):
             return self._craft.moves(view)[self._craft.arm]
         if self.exercise == "half":
             return self._half(view, seen)
@@ -126,7 +133,7 @@ class UsbGraspInsertionLabels:
             return self._grip(seen)
         if self.exercise == "pull":
             return Push(np.array([-PULL_M, 0, 0, 0, 0, 0]), seen.port[:3, :3], gain=1.0)
-        if self.exercise == "look" and self._rises and self._count > 2:
+        if self.exercise in ("look", "let_go") and self._rises and self._count > 2:
             return Push(np.array([0, 0, RISE_M, 0, 0, 0]), np.eye(3), open_hand=True)
         return Push(self._jitter(), np.eye(3), open_hand=True)  # drop, let_go, look
 

@@ -18,6 +18,13 @@ def test_nothing_wanted_or_already_so_presses_nothing():
     assert not any(thumb.press(is_open, is_open) for is_open in (True, False))
 
 
+def test_a_change_of_mind_takes_back_a_press_that_still_waits():
+    thumb = GripperThumb(0.1)
+    assert thumb.press(True, is_open=False)  # the hand cannot open yet
+    assert thumb.press(False, is_open=False)  # nor shall it any more: two presses are none
+    assert not thumb.press(False, is_open=False)
+
+
 def test_a_press_without_effect_is_repeated_after_a_while():
     thumb = GripperThumb(0.1)
     presses = [thumb.press(False, is_open=True) for _ in range(2 * round(PRESS_AGAIN_S / 0.1))]

@@ -15,6 +15,7 @@ from rclpy.executors import SingleThreadedExecutor
 
 from hilserl_agent.chain.chain_display import ChainDisplay
 from hilserl_agent.chain.film import Film
+from hilserl_agent.chain.sequence import CANCELLED
 from hilserl_agent.chain.summary import CHAINS_FILE, SUMMARY_FILE, summarize, summary_lines
 from hilserl_agent.metrics import Row, append_row
 from hilserl_agent.seeds import reset_seed
@@ -108,8 +109,9 @@ class ChainMonitor(HilserlNode):
         if message.state in OVER:
             chain.over_at = time.monotonic()
             self._film.end()
-            self._ended.append(chain)
             self._chain = None
+            if not message.message.endswith(CANCELLED):  # says nothing about the skills
+                self._ended.append(chain)
 
     # -- writing --------------------------------------------------------------------------------------
 
@@ -146,12 +148,13 @@ class ChainMonitor(HilserlNode):
         results = {result.name: result for result in last.skills}
         truths = dict(zip(self._skills, map(self._truth_at, chain.ends_ns), strict=False))
         success = last.state == ChainStatus.STATE_DONE
-        known = [truths.get(name) for name in self._skills]
+        reached = [truths.get(name) for name in self._skills if name in results]
+        known = bool(reached) and None not in reached
         return {
             "chain": number,
             "seed": reset_seed(self.seed, "chain", number) if self._target else None,
             "success": success,
-            "truth_success": None if None in known and success else all(known),
+            "truth_success": len(reached) == len(self._skills) and all(reached) if known else None,
             "message": last.message,
             "duration_s": (ns_from_stamp(last.header.stamp) - chain.began_ns) * 1e-9,
             "skills": [_skill_row(name, results.get(name), truths.get(name)) for name in self._skills],

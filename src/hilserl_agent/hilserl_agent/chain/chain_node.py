@@ -21,7 +21,7 @@ from rclpy.task import Future
 
 from hilserl_agent.chain.attempt import AttemptRunner
 from hilserl_agent.chain.mover import Mover
-from hilserl_agent.chain.sequence import FAULT, Act, Attempt, Directive, Move, Over, Sequence
+from hilserl_agent.chain.sequence import CANCELLED, FAULT, Act, Attempt, Directive, Move, Over, Sequence
 from hilserl_agent.chain.skills import load_skills
 from hilserl_agent.chain.status import skill_results
 from hilserl_agent.seeds import reset_seed
@@ -35,7 +35,6 @@ from hilserl_task.chain_loader import load_chain
 WATCH_PERIOD_S = 0.05
 SETTLE_S = 0.5  # discovery between the other nodes may lag behind ours
 LAST_STATUS_S = 2.0  # for the monitor to take it
-CANCELLED = "cancelled; the arms hold"
 
 
 @dataclass

@@ -84,15 +84,27 @@ class Mover:
             self._step()
 
     def stop(self, hold: bool = True) -> None:
-        """Gives the motions up; by the clock the arms are told once to stay where they are."""
+        """Gives the motions up; by the clock the arms are told once to stay where they are.
+
+        An arm whose state is old is told nothing: the old pose would pull it back. Its controller holds it.
+        """
         moving, self._motions, self._player = self._motions is not None, None, None
-        if hold and moving and not self._lockstep and self._poses.keys() == self._arms.keys():
-            self._publish(self._poses, self._node.get_clock().now().nanoseconds)
+        if hold and moving and not self._lockstep:
+            now = time.monotonic()
+            fresh = {
+                name: pose for name, pose in self._poses.items() if now - self._heard_at[name] <= FRESH_S
+            }
+            self._publish(fresh, self._node.get_clock().now().nanoseconds)
 
     def forget_grippers(self) -> None:
-        """After a reset: learned grippers are as an episode starts with them."""
+        """After a reset: the simulator puts learned grippers where an episode starts with them; on a robot
+        nobody does, so where they are is not known and every command of a motion is sent."""
         for name, arm in self._arms.items():
-            if arm.gripper.learned:
+            if not arm.gripper.learned:
+                continue
+            if self._task.scene is None:
+                self._grippers.pop(name, None)
+            else:
                 self._grippers[name] = OPEN if starts_open(arm.gripper) else CLOSED
 
     def wrong_gripper(self) -> str:
@@ -164,7 +176,8 @@ class Mover:
             return
         now = time.monotonic()
         silent = [name for name in self._arms if now - self._heard_at.get(name, -np.inf) > FRESH_S]
-        if silent and self._player is None:
+        early = [name for name in self._arms if self._stamps_ns.get(name, -1) < self._not_before_ns]
+        if self._player is None and (silent or early):
             return  # `check` loses patience
         if silent:
             self._give_up(f"controller of arm {', '.join(silent)} is silent; is it active?")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hilserl_task.chain_spec import ChainSpec, MotionSpec
 
 SUCCESS, TIMEOUT, OPERATOR, FAULT = "success", "timeout", "operator", "fault"
+CANCELLED = "cancelled; the arms hold"  # how the message of a run ends that somebody stopped
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ class Sequence:
 
     def failed(self, message: str) -> Over:
         """Something went wrong that no further attempt can mend, or a person cancelled."""
-        if isinstance(self._now, Move | Act):
+        if isinstance(self._now, Act) or (
+            isinstance(self._now, Move) and self.records[self._now.skill].attempts
+        ):
             self.finished = max(self.finished, min(self._now.skill + 1, len(self.records)))
         over = Over(False, message)
         self._now = over
