@@ -114,7 +114,7 @@ def test_in_the_air_and_on_its_edge_it_is_lost_and_between_nobody_can_say(world)
     assert (world.truth().kind, world.truth().success) == (LOST, False)
     put(world, 0, 0, 0.031, np.array([[0, 0, 1.0], [0, 1, 0], [-1, 0, 0]]))
     assert world.truth().kind == LOST
-    put(world, 0, 0, 0.025, turned)
+    put(world, 0, 0, 0.018, turned)
     assert world.truth().kind == ""
     put(world, 0, 0, 0.0071, turned)
     assert (world.truth().kind, world.truth().success) == (OTHER[began], True)

@@ -14,6 +14,7 @@ from hilserl_teleop.press_button_craft import PressButtonCraft
 # Where the fist goes, from its pose with the button pressed: sideways and upwards [m]; for how many steps.
 EXERCISES = {
     "wander": ((0.0, 0.04), (0.008, 0.06), 8),
+    "low": ((0.035, 0.08), (-0.03, 0.01), 10),  # the hand beside the box, before a camera too
     "beside": ((0.021, 0.035), (-0.012, -0.005), 12),  # presses the box
     "half": ((0.0, 0.008), (0.0, 0.008), 10),  # the spring stops it earlier: every depth short of success
     "press": ((0.0, 0.008), (-0.012, -0.008), 14),
