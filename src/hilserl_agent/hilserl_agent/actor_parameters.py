@@ -73,7 +73,7 @@ def read_parameters(node: HilserlNode) -> ActorParameters:
         raise TaskError(
             f"actor_id: '{actor_id}' must be letters, digits and _, or several with /; example: left"
         )
-    rules = _rules(task, demonstrating=phase == "teleop" and use_reward, use_reward=use_reward)
+    rules = episode_rules(task, demonstrating=phase == "teleop" and use_reward, use_reward=use_reward)
     disturbed = phase == "evaluate" and bool(task.evaluation.disturbances)
     return ActorParameters(
         phase=phase,
@@ -95,7 +95,7 @@ def read_parameters(node: HilserlNode) -> ActorParameters:
     )
 
 
-def _rules(task: Task, demonstrating: bool, use_reward: bool) -> Rules:
+def episode_rules(task: Task, demonstrating: bool, use_reward: bool) -> Rules:
     """What ends an episode: `reward.source` says who pays, in a demonstration `demonstrations.gate` does.
 
     Without `use_reward` (label collection) nobody pays and the success button marks frames.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from hilserl_task.chain_spec import ChainSpec, MoveSpec, SkillSpec
 from hilserl_task.compare import differences
 from hilserl_task.errors import TaskError
 from hilserl_task.explain import explain
-from hilserl_task.loader import config_folders
+from hilserl_task.loader import available, find_config_file
 from hilserl_task.schema import ArmSpec, Task
 
 EXAMPLE = "config/chains/ram_pair.yaml"
@@ -28,7 +27,7 @@ SCALES = ("translation_scale_m", "rotation_scale_rad")
 
 def available_chains() -> list[str]:
     """Names of all chains that `load_chain` finds, sorted."""
-    return sorted({path.stem for folder in config_folders() for path in (folder / "chains").glob("*.yaml")})
+    return available("chain")
 
 
 def find_chain_file(name_or_path: str) -> Path:
@@ -37,21 +36,7 @@ def find_chain_file(name_or_path: str) -> Path:
     Raises:
         TaskError: there is none; the text lists the known names.
     """
-    path = Path(name_or_path).expanduser()
-    if path.suffix in (".yaml", ".yml"):
-        if path.is_file():
-            return path
-        raise TaskError(f"chain: file '{name_or_path}' does not exist; example: {EXAMPLE}")
-    for folder in config_folders():
-        candidate = folder / "chains" / f"{name_or_path}.yaml"
-        if candidate.is_file():
-            return candidate
-    names = available_chains()
-    close = difflib.get_close_matches(name_or_path, names, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else "."
-    raise TaskError(
-        f"chain: '{name_or_path}' is unknown{hint} Known chains: {', '.join(names) or 'none found'}"
-    )
+    return find_config_file("chain", name_or_path, EXAMPLE)
 
 
 def load_chain(name_or_path: str) -> ChainSpec:

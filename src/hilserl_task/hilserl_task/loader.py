@@ -33,7 +33,7 @@ def config_folders() -> list[Path]:
 
 def available_tasks() -> list[str]:
     """Names of all tasks that `load_task` finds, sorted."""
-    return sorted({path.stem for folder in config_folders() for path in (folder / "tasks").glob("*.yaml")})
+    return available("task")
 
 
 def find_task_file(name_or_path: str) -> Path:
@@ -42,22 +42,34 @@ def find_task_file(name_or_path: str) -> Path:
     Raises:
         TaskError: there is none; the text lists the known names.
     """
+    return find_config_file("task", name_or_path, "config/tasks/ram_insertion.yaml")
+
+
+def available(kind: str) -> list[str]:
+    """Names of all files of a kind (`task`: those in `tasks/`) in the configuration folders, sorted."""
+    return sorted({path.stem for folder in config_folders() for path in (folder / f"{kind}s").glob("*.yaml")})
+
+
+def find_config_file(kind: str, name_or_path: str, example: str) -> Path:
+    """Path of a file of a kind, given by name or path.
+
+    Raises:
+        TaskError: there is none; the text lists the known names, or the example of a path.
+    """
     path = Path(name_or_path).expanduser()
     if path.suffix in (".yaml", ".yml"):
         if path.is_file():
             return path
-        raise TaskError(
-            f"task: file '{name_or_path}' does not exist; example: config/tasks/ram_insertion.yaml"
-        )
+        raise TaskError(f"{kind}: file '{name_or_path}' does not exist; example: {example}")
     for folder in config_folders():
-        candidate = folder / "tasks" / f"{name_or_path}.yaml"
+        candidate = folder / f"{kind}s" / f"{name_or_path}.yaml"
         if candidate.is_file():
             return candidate
-    names = available_tasks()
+    names = available(kind)
     close = difflib.get_close_matches(name_or_path, names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else "."
     raise TaskError(
-        f"task: '{name_or_path}' is unknown{hint} Known tasks: {', '.join(names) or 'none found'}"
+        f"{kind}: '{name_or_path}' is unknown{hint} Known {kind}s: {', '.join(names) or 'none found'}"
     )
 
 

@@ -9,7 +9,6 @@ success button is down exactly while the bar lies there and the hands are open a
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from hilserl_task import Task
 from hilserl_task.frames import Array
@@ -89,8 +88,7 @@ class ObjectHandoverLabels:
         for arm in (craft.giver, craft.taker):
             move = seen.meeting + self._places[arm] - seen.world_T_tcp[arm][:3, 3]
             push = craft.go(seen, arm, move, True if keep_open else None)
-            turn = Rotation.from_rotvec(self._turns[arm]).as_matrix() @ seen.world_T_tcp[arm][:3, :3].T
-            push.wanted[3:] += Rotation.from_matrix(turn @ seen.world_T_tcp[arm][:3, :3]).as_rotvec()
+            push.wanted[3:] += self._turns[arm]
             moves[arm] = push
         return moves
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
+from hilserl_agent.actor_parameters import episode_rules
 from hilserl_agent.actor_policy import LearnedPolicy, Policy, evaluated_policy
 from hilserl_agent.config import load_perception
 from hilserl_agent.episode_book import Rules
@@ -73,16 +74,6 @@ def _load(skill: SkillSpec, task: Task, graph: Task) -> Skill:
         policy.load(evaluated_policy(run_dir, skill.checkpoint))
     except (TaskError, PolicyRejected) as error:
         raise TaskError(f"skill '{skill.name}': {error}") from error
+    rules = episode_rules(task, demonstrating=False, use_reward=True)
     reader = ObservationReader(task, perception.encode if perception else None)
-    return Skill(skill, task, policy, reader, _rules(task), action_ratio(task, graph))
-
-
-def _rules(task: Task) -> Rules:
-    """As in an evaluation: `reward.source` says who pays."""
-    source = task.reward.source
-    return Rules(
-        max_steps=task.episode.max_steps,
-        use_reward=source != "human",
-        reward_ends=source != "human",
-        success_button=source != "classifier",
-    )
+    return Skill(skill, task, policy, reader, rules, action_ratio(task, graph))
