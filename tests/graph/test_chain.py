@@ -40,7 +40,7 @@ SMALL = (
     "learner.capacity=500",
 )
 LIFT_M = 0.03
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0  # longer than the graph's own: the chain says itself what it waited for in vain
 
 torch.set_num_threads(1)
 
@@ -116,7 +116,11 @@ class ChainGraph:
 
     def result(self, handle):
         future = handle.get_result_async()
-        self.graph.spin_until(future.done, PATIENCE_S, "result of the chain")
+        try:
+            self.graph.spin_until(future.done, PATIENCE_S, "result of the chain")
+        except AssertionError as error:
+            said = [(status.state, status.step, status.message) for status in self.statuses[-3:]]
+            raise AssertionError(f"{error}; last said: {said}") from error
         return future.result().result
 
     def states(self):
@@ -225,6 +229,16 @@ def test_a_skill_that_fails_is_tried_again_and_then_the_chain_has_failed(started
     assert played.states()[-1][0] == ChainStatus.STATE_FAILED
     again = played.result(played.send())  # it serves the next goal
     assert again.skills[0].attempts == 2
+
+
+def test_a_chain_says_which_node_it_waits_for_and_ends_without_it(started):
+    played = started(short, peer_timeout_s=1.0)
+    played.peer.destroy_publisher(played.publishers["second"])
+    result = played.result(played.send())
+    assert not result.success
+    assert "lacks: publisher of second/reward (reward node of skill 'second')" in result.message
+    waits = [status.message for status in played.statuses if "waiting for the other nodes: " in status.message]
+    assert any("second/reward" in message for message in waits)
 
 
 def test_a_dead_reward_node_ends_the_chain_with_the_arms_holding(started):

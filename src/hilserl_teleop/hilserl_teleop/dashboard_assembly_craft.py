@@ -55,6 +55,10 @@ class Numbers:
 class DashboardAssemblyCraft:
     """Both arms of the task `dashboard_assembly`; the first is the left one.
 
+    Attributes:
+        shift_m: where a hand takes hold, (3,) from the good grip in the hand's axes there; who shows a reward
+            classifier around varies it, because a policy will.
+
     Raises:
         TaskError: the task has not two arms with learned grippers.
     """
@@ -64,6 +68,7 @@ class DashboardAssemblyCraft:
             raise TaskError("dashboard_assembly: a person needs two arms with gripper: {mode: learned}")
         self.numbers = Numbers()
         self._arms = tuple(arm.name for arm in task.arms)
+        self.shift_m: dict[str, Array] = {arm: np.zeros(3) for arm in self._arms}
         self._step = _Steps(task)
         self._skill = InsertionSkill(task.period_s, rng)
         self._skill.numbers = PRESS
@@ -193,6 +198,7 @@ class DashboardAssemblyCraft:
     def _approach(self, view: View, arm: str) -> tuple[Push, bool]:
         """Towards the grip from above. True when the hand may close."""
         n, error = self.numbers, self.grip_error(view, arm)
+        error[:3] -= self.shift_m[arm]
         sideways, turned = float(np.hypot(*error[:2])), float(np.linalg.norm(error[3:]))
         if sideways < n.over_m and turned < n.over_rad:
             self._down[arm] = True

@@ -16,6 +16,7 @@ from hilserl_teleop.dashboard_assembly_craft import PIN_M, DashboardAssemblyCraf
 
 ROAM_M = np.array([0.03, 0.03, 0.02])  # of a free hand about the place over its grip
 ROAM_ABOVE_M, ROAM_YAW_RAD = 0.045, 0.2
+SHIFT_M = np.array([0.010, 0.0, 0.006])  # of a grasp, hand axes: along the handle, and how deep
 CARRY_M, CARRY_HEIGHT_M = 0.035, (0.004, 0.05)  # of the pins about their holes and above the face
 CARRY_TURN_RAD = (0.12, 0.06, 0.12)  # about x, along which the workpiece is turned anyway, y and z
 MISS_M = (0.005, 0.020)  # beside the holes; up to 4 mm the lead-in catches
@@ -44,6 +45,8 @@ class DashboardAssemblyLabels:
         """A new random sequence for the next episode."""
         self._plan = ["roam"] * int(self._rng.integers(2, 5)) + ["grasp", "carry", *self._towards_success()]
         self._shown = False
+        for arm in self._arms:
+            self._craft.shift_m[arm] = self._rng.uniform(-1.0, 1.0, 3) * SHIFT_M
         self._next()
 
     def _towards_success(self) -> list[str]:

@@ -20,10 +20,11 @@ WANDER_STEPS = (4, 9)
 WANDERS = 0.035  # chance of a wander per step
 DROPS = 0.25  # share of episodes in which the bar is dropped on the way
 EPISODE_STEPS_LIMIT = 150
-# Places of the hands while success is shown, from the meeting place of each: along, across, up.
-GIVER_PLACES_M = ((-0.22, -0.02, -0.07), (-0.08, 0.02, 0.05))
-TAKER_PLACES_M = ((0.02, -0.02, -0.045), (0.20, 0.02, 0.05))
-TURN_RAD = 0.1
+# Places of wandering hands, from the meeting place: along, across, up. As far as they reach: a hand over the
+# right basket hides it, with the bar in it and without.
+GIVER_PLACES_M = ((-0.20, -0.02, -0.066), (0.0, 0.02, 0.055))
+TAKER_PLACES_M = ((0.0, -0.02, -0.045), (0.20, 0.02, 0.055))
+TURN_RAD = 0.3
 
 
 class ObjectHandoverLabels:
@@ -37,7 +38,7 @@ class ObjectHandoverLabels:
         """Draws the detours of the next episode."""
         self._shown, self._wandering = 0, 0
         self._taken_out = False
-        drop_x = self._rng.uniform(-0.12, 0.1)  # of the bar from the meeting place
+        drop_x = self._rng.uniform(-0.12, 0.2)  # of the bar from the meeting place
         self._drop_x_m: float | None = drop_x if self._rng.random() < DROPS else None
         self._dropping = 0
         self._draw_places()

@@ -145,6 +145,9 @@ class ChainNode(HilserlNode):
         now, missing = time.monotonic(), self._missing_peers()
         if missing:
             self._peers_since = None
+            waits = f"waiting for the other nodes: {'; '.join(missing)}"
+            if waits != self._message:
+                self._tell(ChainStatus.STATE_IDLE, waits)
             if now - (self._waits_since or now) > self._peer_timeout_s:
                 text = f"after {self._peer_timeout_s:g} s the graph still lacks: {'; '.join(missing)}"
                 self._fail(text, fatal=True)
