@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person shows the reward classifier of the handover.
 
-The task as it is done, with detours: hands wander, the bar is dropped halfway. Then success in all its looks:
-the bar lies in the right basket while both hands, open, wander above it. Then it is taken out again. The
-success button is down exactly while the bar lies there and the hands are open and above it.
+First hands wander over the untouched bar. Then the task with detours: hands wander with the bar, which is
+dropped halfway now and then. Then success in all its looks: the bar lies in the right basket while both hands,
+open, wander above it. Then it is taken out again. The success button is down exactly while the bar lies there
+and the hands are open and above it.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from hilserl_teleop.object_handover_craft import ObjectHandoverCraft
 
 SHOWN_STEPS = 16  # of success an episode
 WANDER_STEPS = (4, 9)
-WANDERS = 0.035  # chance of a wander per step
+WANDERS = 0.04  # chance of a wander per step
+WANDER_FIRST_STEPS = (10, 25)  # with the bar in the left basket, as every episode of a policy begins
 DROPS = 0.25  # share of episodes in which the bar is dropped on the way
-EPISODE_STEPS_LIMIT = 150
+EPISODE_STEPS_LIMIT = 145
 # Places of wandering hands, from the meeting place: along, across, up. As far as they reach: a hand over the
 # right basket hides it, with the bar in it and without.
 GIVER_PLACES_M = ((-0.20, -0.02, -0.066), (0.0, 0.02, 0.055))
@@ -36,7 +38,7 @@ class ObjectHandoverLabels:
 
     def reset(self) -> None:
         """Draws the detours of the next episode."""
-        self._shown, self._wandering = 0, 0
+        self._shown, self._wandering = 0, int(self._rng.integers(*WANDER_FIRST_STEPS))
         self._taken_out = False
         drop_x = self._rng.uniform(-0.12, 0.2)  # of the bar from the meeting place
         self._drop_x_m: float | None = drop_x if self._rng.random() < DROPS else None
