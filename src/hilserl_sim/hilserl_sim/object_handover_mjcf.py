@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 WALL_M = 0.004  # thickness of a basket's walls and floor
 BASE_DISTANCE_M = 0.60  # of each arm's base from the middle between the baskets
+SIDE_CAMERA_X_M = 0.085  # from the middle between the baskets towards the right one
 MARK_HALF_M = 0.012  # of the stripes where the hands are meant to take the bar
 
 
@@ -86,6 +87,6 @@ def _wrist_camera(name: str) -> str:
 
 
 def _side_camera(name: str, d: Dimensions) -> str:
-    """Stands before both baskets and looks into them over their low walls."""
-    look_at = (d.middle_x_m, 0.0, 0.065)
-    return mjcf.camera(name, (d.middle_x_m, -0.52, 0.38), look_at, (1.0, 0.0, 0.0), 44.0)
+    """Looks from the front into the right basket, where success is decided; the middle is still in the picture."""
+    x = d.middle_x_m + SIDE_CAMERA_X_M
+    return mjcf.camera(name, (x, -0.40, 0.44), (x, 0.0, 0.04), (1.0, 0.0, 0.0), 38.0)

@@ -20,7 +20,11 @@ SHOWN_STEPS = 16  # of success an episode
 WANDER_STEPS = (4, 9)
 WANDERS = 0.04  # chance of a wander per step
 WANDER_FIRST_STEPS = (10, 25)  # with the bar in the left basket, as every episode of a policy begins
-DROPS = 0.25  # share of episodes in which the bar is dropped on the way
+DROPS = 0.8  # share of episodes in which the bar is dropped on the way: askew, on the walls, half in
+# Where, along from the meeting place: half of the drops lean on the right basket's inner wall, nearly in.
+DROP_X_M = ((0.05, 0.1), (0.05, 0.1), (-0.11, 0.06), (0.09, 0.2))
+DROPPED_STEPS = (12, 20)  # hands wander over what was dropped, the taker's as high as for success
+GIVEN_UP_STEPS = 50  # a bar that is not taken up again
 EPISODE_STEPS_LIMIT = 145
 # Places of wandering hands, from the meeting place: along, across, up. As far as they reach: a hand over the
 # right basket hides it, with the bar in it and without.
@@ -40,9 +44,9 @@ class ObjectHandoverLabels:
         """Draws the detours of the next episode."""
         self._shown, self._wandering = 0, int(self._rng.integers(*WANDER_FIRST_STEPS))
         self._taken_out = False
-        drop_x = self._rng.uniform(-0.12, 0.2)  # of the bar from the meeting place
+        drop_x = self._rng.uniform(*DROP_X_M[self._rng.integers(len(DROP_X_M))])
         self._drop_x_m: float | None = drop_x if self._rng.random() < DROPS else None
-        self._dropping = 0
+        self._dropping, self._lying = 0, 0
         self._draw_places()
 
     def moves(self, view: View) -> dict[str, Push]:
@@ -55,7 +59,7 @@ class ObjectHandoverLabels:
         if self._shown >= SHOWN_STEPS:
             return self._take_out(view)
         if self._drops(view):
-            return {arm: Push.still(True) for arm in (self._craft.giver, self._craft.taker)}
+            return self._wander(view, keep_open=True)
         if self._wandering > 0:
             self._wandering -= 1
             return self._wander(view, keep_open=False)
@@ -65,7 +69,7 @@ class ObjectHandoverLabels:
 
     def wants_to_stop(self, view: View) -> bool:
         """Success was shown and the bar is out again (or it never will be)."""
-        return self._taken_out or view.step >= EPISODE_STEPS_LIMIT
+        return self._taken_out or self._lying >= GIVEN_UP_STEPS or view.step >= EPISODE_STEPS_LIMIT
 
     def _take_out(self, view: View) -> dict[str, Push]:
         """The taker grasps the bar again and lifts it."""
@@ -76,12 +80,14 @@ class ObjectHandoverLabels:
         return {craft.taker: craft.go(seen, craft.taker, np.array([0.0, 0.0, 0.05]))}
 
     def _drops(self, view: View) -> bool:
-        """The bar came to where it shall fall in this episode; hands stay open until it fell."""
+        """The bar came to where it shall fall in this episode; then hands stay open for a while."""
         seen = self._craft.see(view)
-        if self._drop_x_m is not None and any(seen.holding.values()):
+        held = any(seen.holding.values())
+        if self._drop_x_m is not None and held:
             if seen.bar[0] - seen.meeting[0] > self._drop_x_m and seen.bar[2] > seen.nest[2] + 0.02:
-                self._drop_x_m, self._dropping = None, 8
+                self._drop_x_m, self._dropping = None, int(self._rng.integers(*DROPPED_STEPS))
         self._dropping -= 1
+        self._lying = 0 if held or self._dropping > 0 or self._wandering > 0 else self._lying + 1
         return self._dropping > 0
 
     def _wander(self, view: View, keep_open: bool) -> dict[str, Push]:
