@@ -127,3 +127,14 @@ def test_shows_success_and_everything_else_and_gates_let_success_through(world):
     assert [output.success_button for output in played.outputs] == list(done)
     assert opened[done].all()
     assert 0.05 < np.mean(opened[~done]) < 0.5, "near misses are shown, and not they alone"
+
+
+def test_grasps_of_the_labels_differ_along_the_handles(world):
+    grips = []
+    for seed in range(30, 34):
+        person = Person(world, "labels", seed)
+        craft = person.operator.craft
+        for view in person.play(steps=70).views:
+            grips += [craft.grip_error(view, arm)[0] for arm in ("left", "right") if craft.holds(view, arm)]
+    assert np.ptp(grips) > 0.012
+    assert np.abs(grips).max() < 0.02

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 from hilserl_sim.poses import place_free_body, pose
 from hilserl_sim.world import SimWorld
 from hilserl_task import load_task
+from hilserl_task.frames import inverse
 from hilserl_teleop.scripted_operator import ScriptedOperator
 
 pytestmark = pytest.mark.slow
@@ -124,3 +125,22 @@ def test_shows_success_and_everything_else(world):
         [[*view.world_T_tcp["left"][:3, 3], *view.world_T_tcp["right"][:3, 3]] for view in shown]
     )
     assert (np.ptp(hands, axis=0)[[0, 2, 3, 5]] > 0.02).all(), "hands do not wander while success is shown"
+
+
+def test_shows_bars_that_lean_on_the_wall_with_both_hands_open(world):
+    leaning = 0
+    for seed in range(20, 25):
+        for view in Person(world, "labels", seed).play().views:
+            basket_T_bar = inverse(view.world_T["right_basket"]) @ view.world_T["object"]
+            open_hands = all(opening > 0.5 for opening in view.opening.values())
+            leaning += open_hands and abs(basket_T_bar[2, 0]) > 0.1 and -0.11 < basket_T_bar[0, 3] < 0.03
+    assert leaning > 15
+
+
+def test_hands_wander_over_the_untouched_bar_first(world):
+    views = Person(world, "labels", 8).play(steps=9).views
+    bars = np.array([view.world_T["object"][:3, 3] for view in views])
+    assert np.abs(bars[1:] - bars[1]).max() < 0.002
+    for arm in ("left", "right"):
+        places = np.array([view.world_T_tcp[arm][:3, 3] for view in views])
+        assert np.linalg.norm(np.ptp(places, axis=0)) > 0.03

@@ -87,6 +87,6 @@ def _wrist_camera(name: str) -> str:
 
 
 def _side_camera(name: str, d: Dimensions) -> str:
-    """Looks from the front into the right basket, where success is decided; the middle is still in the picture."""
+    """Looks from the front into the right basket, where success is decided; the middle is in the picture."""
     x = d.middle_x_m + SIDE_CAMERA_X_M
     return mjcf.camera(name, (x, -0.40, 0.44), (x, 0.0, 0.04), (1.0, 0.0, 0.0), 38.0)

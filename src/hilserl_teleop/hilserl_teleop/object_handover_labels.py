@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person shows the reward classifier of the handover.
 
-First hands wander over the untouched bar. Then the task with detours: hands wander with the bar, which is
-dropped halfway now and then. Then success in all its looks: the bar lies in the right basket while both hands,
+First hands wander over the untouched bar. Then the task with detours: hands wander with the bar, or drop it
+halfway and wander over it. Then success in all its looks: the bar lies in the right basket while both hands,
 open, wander above it. Then it is taken out again. The success button is down exactly while the bar lies there
 and the hands are open and above it.
 """
