@@ -59,7 +59,9 @@ class ObjectHandoverLabels:
         if self._shown >= SHOWN_STEPS:
             return self._take_out(view)
         if self._drops(view):
+            self._lying = 0
             return self._wander(view, keep_open=True)
+        self._count_lying(view)
         if self._wandering > 0:
             self._wandering -= 1
             return self._wander(view, keep_open=False)
@@ -82,13 +84,16 @@ class ObjectHandoverLabels:
     def _drops(self, view: View) -> bool:
         """The bar came to where it shall fall in this episode; then hands stay open for a while."""
         seen = self._craft.see(view)
-        held = any(seen.holding.values())
-        if self._drop_x_m is not None and held:
+        if self._drop_x_m is not None and any(seen.holding.values()):
             if seen.bar[0] - seen.meeting[0] > self._drop_x_m and seen.bar[2] > seen.nest[2] + 0.02:
                 self._drop_x_m, self._dropping = None, int(self._rng.integers(*DROPPED_STEPS))
         self._dropping -= 1
-        self._lying = 0 if held or self._dropping > 0 or self._wandering > 0 else self._lying + 1
         return self._dropping > 0
+
+    def _count_lying(self, view: View) -> None:
+        """Steps for which nobody got hold of the bar; hands that wander do not try."""
+        held = any(self._craft.see(view).holding.values())
+        self._lying = 0 if held or self._wandering > 0 else self._lying + 1
 
     def _wander(self, view: View, keep_open: bool) -> dict[str, Push]:
         """Both hands towards drawn places; what a hand holds goes along."""

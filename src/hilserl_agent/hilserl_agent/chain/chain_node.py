@@ -144,12 +144,12 @@ class ChainNode(HilserlNode):
     def _wait_for_peers(self, run: _Run) -> None:
         now, missing = time.monotonic(), self._missing_peers()
         if missing:
-            self._peers_since = None
-            waits = f"waiting for the other nodes: {'; '.join(missing)}"
+            self._peers_since, lacking = None, "; ".join(missing)
+            waits = f"waiting for the other nodes: {lacking}"
             if waits != self._message:
                 self._tell(ChainStatus.STATE_IDLE, waits)
             if now - (self._waits_since or now) > self._peer_timeout_s:
-                text = f"after {self._peer_timeout_s:g} s the graph still lacks: {'; '.join(missing)}"
+                text = f"after {self._peer_timeout_s:g} s the graph still lacks: {lacking}"
                 self._fail(text, fatal=True)
             return
         self._peers_since = self._peers_since or now
