@@ -53,7 +53,8 @@ def observe(world, starts):
         joints = np.concatenate([now.joint_position, now.joint_velocity])
         joints = joints if world.task.observation.joint_state else None
         readings.append(ArmReading(now.base_T_tcp, starts[arm.name], now.twist, now.wrench, gripper, joints))
-    return {"state": state_vector(readings), **world.render()}
+    start_class = 0.0 if world.task.observation.start_class else None
+    return {"state": state_vector(readings, start_class), **world.render()}
 
 
 def rollout(world, seed, steps):

@@ -83,16 +83,17 @@ def learner_config(task: Task, perception: Perception | None) -> LearnerConfig:
 
 
 def _state_scale(task: Task) -> dict[str, tuple[float, ...]]:
-    """Divisors of a state with learned grippers or joints: openings, rad and rad/s are of order one. Others:
-    the profile's."""
+    """Divisors of a state with learned grippers, joints or a class: openings, rad, rad/s and -1, 0, 1 are of
+    order one. Others: the profile's."""
     if task.learner.profile != "fast":
         return {}
     joint_state = task.observation.joint_state
     more = [arm.gripper.learned + 2 * arm.joints * joint_state for arm in task.arms]
-    if not any(more):
+    start_class = task.observation.start_class
+    if not any(more) and not start_class:
         return {}
     arms = [ARM_STATE_SCALE + (1.0,) * entries for entries in more]
-    return {"state_scale": tuple(chain.from_iterable(arms))}
+    return {"state_scale": (*chain.from_iterable(arms), *[1.0] * start_class)}
 
 
 def _feature_sizes(task: Task, perception: Perception | None) -> dict[str, int]:

@@ -90,14 +90,18 @@ def test_values_that_do_not_fit_each_other_are_task_errors(overrides, words):
 def test_sizes_and_scales_follow_the_arms_actions_and_joints():
     wrench = "arms.0.action={type: wrench, force_scale_n: {x: 13.0, z: 12.0}, torque_scale_nm: {y: 3.5}}"
     learned = ["arms.0.gripper.mode=learned", "arms.0.gripper.position=1.0"]
+    flips = ["reward.classes=[a, b, c]", "reward.flip_between=[a, b]"]
     for overrides, actions, state in (
         ([], 6, 18),
         ([wrench], 3, 18),
         ([wrench, "observation.joint_state=true"], 3, 32),
         ([wrench, "observation.joint_state=true", *learned], 4, 33),
+        ([*flips, "observation.start_class=true"], 6, 19),
     ):
         cfg = config("learner.profile=fast", *overrides)
         assert (cfg.action_dim, cfg.state_dim, len(cfg.state_scale)) == (actions, state, state)
         assert set(cfg.state_scale[18:]) <= {1.0}
+
+    cfg = config("learner.profile=fast", wrench, *learned)
     assert cfg.grasp_columns == (3,)
     assert cfg.policy_dim == 3

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hilserl_msgs.msg import ArmState, CartesianControllerState, Observation
+from hilserl_msgs.msg import ArmState, CartesianControllerState, Observation, Reward
 from hilserl_observation.assembler import Step
 from hilserl_ros import codec, topics
 from hilserl_task import Task
@@ -49,7 +49,7 @@ class ArmSample:
 
 
 class Composer:
-    """Remembers start poses and gripper positions; everything else is in the step.
+    """Remembers start poses, gripper positions and what the episode began as; everything else is in the step.
 
     Attributes:
         gripper_positions: by arm, 0 closed .. 1 open; the task's until a gripper reports.
@@ -59,6 +59,8 @@ class Composer:
         self._task = task
         self._starts: dict[str, Array] = {}
         self._joint_state = task.observation.joint_state
+        self._start_class: float | None = None
+        self._episode = -1
         self._learned_grippers = {arm.name for arm in task.arms if arm.gripper.learned}
         self.gripper_positions = {arm.name: arm.gripper.position for arm in task.arms}
 
@@ -69,6 +71,8 @@ class Composer:
             arm.name: parts[topics.controller_state(arm.name)].value for arm in self._task.arms
         }
         if step.first:
+            self._episode = step.episode
+            self._start_class = 0.0 if self._task.observation.start_class else None
             self._starts = {name: sample.base_T_tcp for name, sample in samples.items()}
         pictures = [(camera.name, parts[camera.input_topic]) for camera in self._task.cameras]
         return Observation(
@@ -80,6 +84,14 @@ class Composer:
             images=[codec.image_from_array(part.value, part.stamp_ns, name) for name, part in pictures],
             state=codec.floats32(self._proprioception(samples)),
         )
+
+    def take_reward(self, message: Reward) -> None:
+        """Remembers what the classifier makes of step 0 of this episode, if the task asks for it."""
+        pair = self._task.reward.flip_between
+        if self._start_class is None or pair is None or (message.episode, message.step) != (self._episode, 0):
+            return
+        likeliest = likeliest_class(message)
+        self._start_class = {pair[0]: 1.0, pair[1]: -1.0}.get(likeliest, 0.0)
 
     def _proprioception(self, samples: dict[str, ArmSample]) -> NDArray[np.float32]:
         readings = [
@@ -93,7 +105,7 @@ class Composer:
             )
             for name, sample in samples.items()
         ]
-        return state_vector(readings)
+        return state_vector(readings, self._start_class)
 
     def _arm_state(self, name: str, sample: ArmSample) -> ArmState:
         return ArmState(
@@ -106,3 +118,11 @@ class Composer:
             joint_velocity=sample.message.joint_velocity,
             gripper_position=self.gripper_positions[name],
         )
+
+
+def likeliest_class(message: Reward) -> str:
+    """Name of the class with the highest probability; empty without classes, or when they do not fit."""
+    names, values = list(message.class_names), np.array(message.class_probabilities, float)
+    if not names or len(names) != len(values) or not np.isfinite(values).all():
+        return ""
+    return names[int(values.argmax())]

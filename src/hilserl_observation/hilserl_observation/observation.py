@@ -14,7 +14,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
-from hilserl_msgs.msg import CartesianControllerState, Observation
+from hilserl_msgs.msg import CartesianControllerState, Observation, Reward
 from hilserl_msgs.srv import BeginEpisode
 from hilserl_observation.assembler import EpisodeCounter, ExactMatcher, LatestMatcher, SensorSet, Step
 from hilserl_observation.composer import ArmSample, Composer
@@ -69,6 +69,8 @@ class ObservationNode(HilserlNode):
 
     def _subscribe(self) -> None:
         profile, subscribe = qos.sensor(self.task.pacing), self.create_subscription
+        if self.task.observation.start_class:  # first: what came before a sensor's part is read before it
+            subscribe(Reward, topics.REWARD, self._composer.take_reward, qos.REWARD)
         for camera in self.task.cameras:
             kind = CompressedImage if camera.transport == "compressed" else Image
             subscribe(kind, camera.input_topic, self._picture_callback(camera), profile)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from hilserl_msgs.msg import CartesianControllerState
+from hilserl_msgs.msg import CartesianControllerState, Reward
 from hilserl_observation.assembler import Part, SensorSet, Step
 from hilserl_observation.composer import ArmSample, Composer
 from hilserl_ros import codec, topics
@@ -54,6 +54,43 @@ def test_defect_d5_each_gripper_is_read_at_its_own_arm_at_reset_as_in_every_step
             "right": yaws[1],
         }
         assert not any("gripper" in name for name in state)
+
+
+def flipping_step(task, episode, step):
+    message = CartesianControllerState(pose=codec.pose_from_matrix(np.eye(4)))
+    message.joint_position = message.joint_velocity = [0.0] * 7
+    parts = {camera.input_topic: Part(1, np.zeros((128, 128, 3), np.uint8)) for camera in task.cameras}
+    parts[topics.controller_state("arm")] = Part(1, ArmSample.of(message, 7))
+    return Step(episode, step, SensorSet(parts))
+
+
+def test_the_state_tells_what_the_episode_began_as_once_it_was_judged():
+    task = load_task("object_flipping")
+    composer = Composer(task)
+
+    def seen(episode, step):
+        return composer.observation(flipping_step(task, episode, step)).state[
+            state_names(task).index("reward/start_class")
+        ]
+
+    def judge(episode, step, probabilities):
+        names = ["side_a", "side_b", "lost"]
+        composer.take_reward(
+            Reward(episode=episode, step=step, class_names=names, class_probabilities=probabilities)
+        )
+
+    assert seen(4, 0) == 0.0
+    judge(4, 0, [0.1, 0.8, 0.1])
+    judge(4, 1, [0.9, 0.1, 0.0])  # later ones change nothing
+    judge(3, 0, [0.9, 0.1, 0.0])  # nor late ones
+    assert [seen(4, step) for step in (1, 2)] == [-1.0, -1.0]
+    assert seen(5, 0) == 0.0
+    judge(5, 0, [0.8, 0.1, 0.1])
+    assert seen(5, 1) == 1.0
+    for nothing in ([0.1, 0.1, 0.8], [0.8, 0.2], [float("nan"), 0.5, 0.5], []):
+        seen(6, 0)
+        judge(6, 0, nothing)
+        assert seen(6, 1) == 0.0
 
 
 def test_joints_enter_the_state_where_the_task_wants_them_and_must_be_complete():

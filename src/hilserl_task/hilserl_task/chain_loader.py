@@ -73,6 +73,11 @@ def check_chain(chain: ChainSpec, tasks: Sequence[Task]) -> None:
                 f"chain {chain.name}: skill '{skill.name}': its run is of task '{task.name}', not of "
                 f"'{skill.task}'; give another run, or task: {task.name}"
             )
+        if task.observation.start_class:
+            raise TaskError(
+                f"chain {chain.name}: skill '{skill.name}': its run has observation.start_class: true, but "
+                "the graph of a chain has a classifier for every skill, and none to tell it; train it without"
+            )
         _check_shared(chain, tasks[0], skill, task)
         _check_motions(chain, skill, task)
 

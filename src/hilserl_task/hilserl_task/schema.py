@@ -164,6 +164,10 @@ class ObservationSpec(Section):
     joint_state: bool = Field(
         False, description="joint positions and velocities are in the state (paper: dynamic tasks)"
     )
+    start_class: bool = Field(
+        False,
+        description="which of reward.flip_between the episode began as is in the state (original: class id)",
+    )
 
 
 class EpisodeSpec(Section):
@@ -233,6 +237,7 @@ class Task(Section):
         self._check_pictures_for_updates()
         self._check_stick_frame()
         self._check_who_pays()
+        self._check_start_class()
         self._check_events()
         return self
 
@@ -312,6 +317,14 @@ class Task(Section):
                 "use operator.kind: person, or reward.source: both"
             )
 
+    def _check_start_class(self) -> None:
+        """It is read off the classifier's judgement of step 0."""
+        if self.observation.start_class and self.reward.flip_between is None:
+            raise ValueError(
+                "observation.start_class: true needs reward.flip_between, the two classes that an episode "
+                "may begin as; example: flip_between: [side_a, side_b]"
+            )
+
     def _check_events(self) -> None:
         """Events are made by the simulator, and only fingers that close on things can be pulled apart."""
         kinds = self.evaluation.events
@@ -374,6 +387,8 @@ class Task(Section):
             del camera["mount"]  # only for the person's stick
         if not self.observation.joint_state:
             del shared["observation"]["joint_state"]
+        if not self.observation.start_class:
+            del shared["observation"]["start_class"]
         return shared
 
     def config_hash(self) -> str:

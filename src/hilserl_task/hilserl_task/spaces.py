@@ -5,6 +5,7 @@ Per arm 18 numbers, none of which tells where the arm is in the base frame (pape
 observations'; original: relative_env.py): pose relative to the start of the episode, twist and
 external wrench, both in the tcp frame. A learned gripper adds its opening (original: gripper_pose), and
 `observation.joint_state` the joints' positions and velocities (paper: dynamic tasks), which do tell.
+`observation.start_class` adds what the episode began as, which no later picture tells (original: egg_flip).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ STATE_NAMES = (
     *(f"tcp_force_{axis}_n" for axis in "xyz"),
     *(f"tcp_torque_{axis}_nm" for axis in "xyz"),
 )
+START_CLASS_NAME = "reward/start_class"  # 1, -1: first, second of reward.flip_between; 0: not judged yet
 GRIPPER_NAME = "gripper_position"  # 0 closed .. 1 open; of learned grippers only
 
 
@@ -52,7 +54,8 @@ class ArmReading:
 def state_names(task: Task) -> list[str]:
     """Name of every entry of the state vector, `<arm>/<entry>`."""
     joint_state = task.observation.joint_state
-    return [f"{arm.name}/{name}" for arm in task.arms for name in _arm_names(arm, joint_state)]
+    names = [f"{arm.name}/{name}" for arm in task.arms for name in _arm_names(arm, joint_state)]
+    return names + [START_CLASS_NAME] * task.observation.start_class
 
 
 def _arm_names(arm: ArmSpec, joint_state: bool) -> list[str]:
@@ -66,9 +69,9 @@ def joint_names(joints: int) -> list[str]:
     return [f"joint_{n}_position_rad" for n in numbers] + [f"joint_{n}_velocity_radps" for n in numbers]
 
 
-def state_vector(arms: list[ArmReading]) -> NDArray[np.float32]:
+def state_vector(arms: list[ArmReading], start_class: float | None = None) -> NDArray[np.float32]:
     """Proprioception, float32, as `state_names` names it: 18 numbers an arm, one more with a learned
-    gripper, two more a joint with joint state."""
+    gripper, two more a joint with joint state; in the end `start_class`, where the task has it."""
     parts: list[Array] = []
     for arm in arms:
         start_T_tcp = inverse(arm.base_T_start) @ arm.base_T_tcp
@@ -78,6 +81,8 @@ def state_vector(arms: list[ArmReading]) -> NDArray[np.float32]:
             parts.append(np.array([arm.gripper]))
         if arm.joints is not None:
             parts.append(arm.joints)
+    if start_class is not None:
+        parts.append(np.array([start_class]))
     return np.concatenate(parts).astype(np.float32)
 
 

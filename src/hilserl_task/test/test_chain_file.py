@@ -109,6 +109,14 @@ def test_skills_share_what_one_graph_has_once(keys, value, said):
     assert "skill 'second' does not fit 'first'" in str(caught.value)
 
 
+def test_what_an_episode_began_as_is_not_known_in_a_chain():
+    flips = {"classes": ["a", "b", "c"], "flip_between": ["a", "b"]}
+    reward = {**TASKS[1].model_dump(mode="json")["reward"], **flips}
+    second = changed(changed(TASKS[1], "reward", value=reward), "observation", "start_class", value=True)
+    with pytest.raises(TaskError, match=r"skill 'second': its run has observation\.start_class: true"):
+        check_chain(load_chain("ram_pair"), [TASKS[0], second])
+
+
 def test_a_run_of_another_task_is_refused():
     with pytest.raises(
         TaskError, match="skill 'second': its run is of task 'ram_first', not of 'ram_second'"

@@ -80,6 +80,7 @@ def test_bad_value_names_key_rule_and_value(override, words):
         (["reward.classes=[a, b]", "reward.success_class=c"], ["success_class", "'c' is not one"]),
         (["reward.success_class=c"], ["success_class", "'c' is not one"]),
         (["reward.classes=[a, b, c]", "reward.flip_between=[a, a]"], ["flip_between", "different"]),
+        (["observation.start_class=true"], ["observation.start_class", "flip_between: [side_a, side_b]"]),
         (["reward.classes=[a, a]", "reward.success_class=a"], ["classes", "different names"]),
         (["reward.cameras=[wrist_1, wrist_1]"], ["reward.cameras", "must differ"]),
         (
