@@ -138,3 +138,16 @@ def test_grasps_of_the_labels_differ_along_the_handles(world):
             grips += [craft.grip_error(view, arm)[0] for arm in ("left", "right") if craft.holds(view, arm)]
     assert np.ptp(grips) > 0.012
     assert np.abs(grips).max() < 0.02
+
+
+def test_labels_show_what_is_home_on_one_side_only(world):
+    leaning = []
+    for seed in range(30, 34):
+        person = Person(world, "labels", seed)
+        craft = person.operator.craft
+        for view in person.play().views:
+            if view.depth > 0.007 and not view.success:
+                leaning.append(np.abs(craft.place_error(view)[3:5]))
+    about_x, about_y = np.array(leaning).T
+    assert np.sum(about_x > 0.06) >= 10, "front or back 1.5 mm less deep"
+    assert np.sum(about_y > 0.012) >= 10, "left or right"

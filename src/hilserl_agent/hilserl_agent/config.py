@@ -6,6 +6,8 @@ from __future__ import annotations
 from itertools import chain
 from pathlib import Path
 
+import torch
+
 from hilserl_learning.errors import LearningError
 from hilserl_learning.perception import Perception
 from hilserl_learning.profiles import ARM_STATE_SCALE, PROFILES, LearnerConfig, profile
@@ -52,6 +54,16 @@ def load_perception(task: Task, run_dir: Path) -> Perception | None:
         raise TaskError(
             f"{error}; make it with: fit_perception --task {task.name} --run-dir {run_dir}"
         ) from error
+
+
+def check_device(name: str) -> None:
+    """Raises TaskError when this machine has no such device."""
+    kind, _, index = name.partition(":")
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "cuda" and int(index or 0) >= found:
+        raise TaskError(
+            f"learner.device: {name}, but torch finds {found} CUDA devices here; use learner.device: cpu"
+        )
 
 
 def perception_id(perception: Perception | None) -> str:

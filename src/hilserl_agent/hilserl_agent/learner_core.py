@@ -19,6 +19,7 @@ from hilserl_agent.checkpoint import (
     write_checkpoint,
 )
 from hilserl_agent.config import (
+    check_device,
     encodes_in_update,
     keeps_images,
     learner_config,
@@ -64,13 +65,14 @@ class LearnerCore:
         workers: processes that share every update, this one included; None: the task's.
 
     Raises:
-        TaskError: perception or demonstrations are missing or do not fit the task, or a checkpoint or the log
-            of transitions is of another configuration.
+        TaskError: perception or demonstrations are missing or do not fit the task, a checkpoint or the log of
+            transitions is of another configuration, or the machine has no such device.
     """
 
     def __init__(
         self, task: Task, run_dir: Path, seed: int, device: str = "cpu", workers: int | None = None
     ) -> None:
+        check_device(device)
         self.task, self.run_dir = task, run_dir
         self.config_hash = task.config_hash()
         self._perception = load_perception(task, run_dir)

@@ -41,7 +41,7 @@ class Learner(HilserlNode):
     def __init__(self) -> None:
         super().__init__("learner")
         torch.set_num_threads(1)  # more only spin: OpenMP waits busily and the actor needs the other core
-        device: str = self.declare_parameter("device", "cpu").value
+        device: str = self.declare_parameter("device", self.task.learner.device).value
         self._synchronous = self.task.learner.updates == "synchronous"
         workers: int = self.declare_parameter("workers", self.task.learner.workers).value
         self.core = LearnerCore(self.task, self.run_dir, self.seed, device, workers)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hilserl_agent.config import CHOSEN_BY_TASK, encodes_in_update, learner_config
+from hilserl_agent.config import CHOSEN_BY_TASK, check_device, encodes_in_update, learner_config
 from hilserl_learning.learner_config import LearnerConfig
 from hilserl_learning.profiles import PROFILES
 from hilserl_task import TaskError, load_task
@@ -50,6 +50,18 @@ def test_every_value_of_the_task_file_reaches_the_learner():
     assert {key: getattr(chosen, key) for key in CHOICES} == CHOICES
     left_out = ("decay_at", "learning_rate_final")  # the profile's are the same
     assert all(getattr(plain, key) != CHOICES[key] for key in CHOICES if key not in left_out)
+
+
+def test_a_device_that_the_machine_lacks_is_refused(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    for name in ("cpu", "cuda", "cuda:0"):
+        check_device(name)
+    with pytest.raises(TaskError, match=r"learner\.device: cuda:1, but torch finds 1 CUDA devices"):
+        check_device("cuda:1")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(TaskError, match=r"finds 0 CUDA devices .* use learner\.device: cpu"):
+        check_device("cuda")
 
 
 def test_values_left_out_are_the_profiles():

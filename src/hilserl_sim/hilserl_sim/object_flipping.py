@@ -25,7 +25,10 @@ SIDE_A, SIDE_B, LOST = "side_a", "side_b", "lost"
 # Between lying and lost there is a band that belongs to no class: nobody could say from a picture.
 FLAT_RAD, TILTED_RAD = 0.25, 0.35  # of the disc against the pan's floor
 LOW_M, HIGH_M = 0.008, 0.015  # of the disc's middle above where it is when it lies
-REST_SPEED_MPS, REST_TURN_RADPS = 0.15, 2.0  # of the disc against the pan; slower counts as at rest
+OFF_MPS, OVER_RADPS = (
+    0.15,
+    2.0,
+)  # of the disc off the pan's floor and about axes in it; slower counts as caught
 CLEAR_M = 0.001  # above the floor at the reset: it falls the rest while the arm settles
 
 
@@ -122,7 +125,7 @@ class ObjectFlipping:
         white_up = float(pan_T_object[2, 2])
         base_T_tcp = site_pose(data, self._tcp)
         return Truth(
-            kind == turned and self._rests(data, base_T_pan),
+            kind == turned and self._caught(data, base_T_pan),
             -white_up if self._began_with == SIDE_A else white_up,
             base_T_tcp,
             pose([self._dims.hand_x_m, 0.0, self._dims.hand_z_m], TOOL_DOWN),
@@ -142,8 +145,8 @@ class ObjectFlipping:
         outside = aside > d.pan_radius_m + d.rim_length_m or above < -LOW_M
         return LOST if outside or above > HIGH_M or tilt > TILTED_RAD else ""
 
-    def _rests(self, data: mujoco.MjData, base_T_pan: Array) -> bool:
-        """The object moves with the pan."""
+    def _caught(self, data: mujoco.MjData, base_T_pan: Array) -> bool:
+        """The object neither leaves the pan nor turns over. It may slide: the rim holds it."""
         velocities = []
         for body in (self._object, self._pan):
             velocity = np.zeros(6)  # turning, then moving; world axes, at the body's frame
@@ -151,5 +154,7 @@ class ObjectFlipping:
             velocities.append(velocity)
         ofobject, ofpan = velocities
         carried = ofpan[3:] + np.cross(ofpan[:3], data.xpos[self._object] - base_T_pan[:3, 3])
-        slow = np.linalg.norm(ofobject[3:] - carried) < REST_SPEED_MPS
-        return bool(slow and np.linalg.norm(ofobject[:3] - ofpan[:3]) < REST_TURN_RADPS)
+        pan_R_base = base_T_pan[:3, :3].T
+        off = (pan_R_base @ (ofobject[3:] - carried))[2]
+        over = (pan_R_base @ (ofobject[:3] - ofpan[:3]))[:2]
+        return bool(abs(off) < OFF_MPS and np.linalg.norm(over) < OVER_RADPS)

@@ -120,15 +120,18 @@ def test_in_the_air_and_on_its_edge_it_is_lost_and_between_nobody_can_say(world)
     assert (world.truth().kind, world.truth().success) == (OTHER[began], True)
 
 
-def test_what_slides_is_not_at_rest(world):
+@pytest.mark.parametrize(
+    ("axis", "speed", "caught"), [(0, 0.4, True), (2, 0.4, False), (4, 4.0, False), (5, 4.0, True)]
+)
+def test_what_slides_in_the_pan_is_caught_and_what_leaves_it_or_turns_over_is_not(world, axis, speed, caught):
     world.reset(np.random.default_rng(0))
     began = world.truth().kind
     put(world, 0, 0, 0.0071, np.diag([1.0, -1.0, -1.0]) if began == SIDE_A else np.eye(3))
     assert world.truth().success
     first = int(world.model.joint("object").dofadr[0])
-    world.data.qvel[first] = 0.4
+    world.data.qvel[first + axis] = speed  # moving in world axes, turning in the object's
     world.advance(1)
-    assert (world.truth().kind, world.truth().success) == (OTHER[began], False)
+    assert (world.truth().kind, world.truth().success) == (OTHER[began], caught)
 
 
 def test_thrown_out_it_stays_lost_until_the_next_reset(world):

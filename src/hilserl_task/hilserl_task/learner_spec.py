@@ -14,7 +14,7 @@ Profile = Literal["original", "default", "fast"]
 PROFILE_AUGMENTATION = {"original": "crop", "default": "cached", "fast": "none"}
 
 # Keys of the learner that an actor has no part in: two values of them still fit each other.
-LEARNER_ONLY = ("keep_checkpoints", "workers", "wandb")
+LEARNER_ONLY = ("keep_checkpoints", "workers", "device", "wandb")
 
 
 class WandbSpec(Section):
@@ -103,6 +103,11 @@ class LearnerSpec(Section):
     checkpoint_every: int = Field(2000, ge=1, description="update cycles between checkpoints")
     keep_checkpoints: int = Field(3, ge=1, le=1000, description="newest ones kept; the best is kept besides")
     workers: int = Field(1, ge=1, le=64, description="processes that share every update, learner included")
+    device: str = Field(
+        "cpu",
+        pattern=r"^(cpu|cuda(:\d+)?)$",
+        description="where the agent is updated: cpu, cuda or e.g. cuda:1",
+    )
     wandb: WandbSpec | None = Field(None, description="log to Weights & Biases too; left out: do not")
 
     @model_validator(mode="after")

@@ -168,8 +168,15 @@ def test_config_hash_follows_what_actor_and_learner_share():
     assert base.config_hash() == load_task("ram_insertion").config_hash()
     assert base.config_hash() == load_task("ram_insertion", ["evaluation.episodes=3"]).config_hash()
     assert base.config_hash() != load_task("ram_insertion", ["learner.discount=0.9"]).config_hash()
-    mine = ["learner.keep_checkpoints=9", "learner.workers=2", "learner.wandb={project: ram}"]
+    mine = ["keep_checkpoints=9", "workers=2", "device='cuda:1'", "wandb={project: ram}"]
+    mine = [f"learner.{value}" for value in mine]
     assert base.config_hash() == load_task("ram_insertion", mine).config_hash()
+
+
+def test_a_device_has_to_be_one_of_torch():
+    assert load_task("ram_insertion").learner.device == "cpu"
+    with pytest.raises(TaskError, match=r"learner\.device: .*got 'gpu'"):
+        load_task("ram_insertion", ["learner.device=gpu"])
 
 
 def test_wandb_is_off_unless_named_and_its_mode_is_checked():

@@ -2,7 +2,8 @@
 """What a person shows the reward classifier of dashboard_assembly.
 
 Success is every pin pressed home. Shown beside it: empty hands about, the workpiece held anywhere before the
-dashboard, pins on the face beside their holes, pins half in, and in crooked.
+dashboard, pins on the face beside their holes or crooked over them, pins half in, and all but home: in on one
+side, a little out on the other.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ CARRY_M, CARRY_HEIGHT_M = 0.035, (0.004, 0.05)  # of the pins about their holes 
 CARRY_TURN_RAD = (0.12, 0.06, 0.12)  # about x, along which the workpiece is turned anyway, y and z
 MISS_M = (0.005, 0.020)  # beside the holes; up to 4 mm the lead-in catches
 CROOKED_RAD = (0.05, 0.12)
+# About x and y of the workpiece with its pins in: their play lets them lean by so much, and pins on one side
+# are 1 to 4 mm less deep than on the other.
+LEAN_RAD = ((0.05, 0.14), (0.015, 0.05))
+LEAN_DEPTH_M = 0.006  # of the least deep pin when the leaning begins
+LEANING_DEPTH_M = (0.0075, 0.0118)  # and while it leans
 HALF_DEPTH_M = (-0.004, 0.0110)  # success begins at 12 mm
+LEAN_STEPS = 8  # until it does
 HALT_STEPS, LOOK_STEPS = (3, 6), (8, 12)  # pictures of one halt, and of one success
 PRESS_M = 0.006  # while the pins stand on something
 PULL_M = 0.006  # a step, on the way out: every depth is seen once more
@@ -51,7 +58,7 @@ class DashboardAssemblyLabels:
 
     def _towards_success(self) -> list[str]:
         between = [str(name) for name in self._rng.choice(["miss", "crooked", "half", "carry"], 2)]
-        return [*between, "half", "insert", "look"]
+        return [*between, "half", "lean", "insert", "look"]
 
     def wants_to_stop(self, view: View) -> bool:
         """Long enough, and success was shown (or never will be)."""
@@ -80,6 +87,7 @@ class DashboardAssemblyLabels:
         self.exercise = self._plan.pop(0)
         self._steps = self._count = 0
         self._depth = self._rng.uniform(*HALF_DEPTH_M)
+        self._leaning_depth = self._rng.uniform(*LEANING_DEPTH_M)
         self._halt, self._look = (int(self._rng.integers(a, b + 1)) for a, b in (HALT_STEPS, LOOK_STEPS))
         self._out = self._rng.uniform(*OUT_M)
         self._targets = {arm: self._draw_roam() for arm in self._arms}
@@ -98,6 +106,11 @@ class DashboardAssemblyLabels:
             sideways = rng.uniform(-CARRY_M, CARRY_M, 2)
             turn = rng.uniform(-1.0, 1.0, 3) * CARRY_TURN_RAD
             return np.array([*sideways, PIN_M + rng.uniform(*CARRY_HEIGHT_M), *turn])
+        if self.exercise == "lean":
+            about = int(rng.integers(2))
+            leaning: Array = np.zeros(6)
+            leaning[3 + about] = rng.choice([-1.0, 1.0]) * rng.uniform(*LEAN_RAD[about])
+            return leaning
         target = np.array([0.0, 0.0, PIN_M, 0.0, 0.0, 0.0])
         if self.exercise == "crooked":
             axis = rng.integers(3, 6)
@@ -120,6 +133,8 @@ class DashboardAssemblyLabels:
             self._count += self._over_target(view) and view.depth > -TOUCH_M
         elif self.exercise == "half":
             self._count += view.depth > self._depth - 0.001
+        elif self.exercise == "lean":
+            self._count += self._steps > LEAN_STEPS and view.depth > LEAN_DEPTH_M and not view.success
         elif self.exercise == "pull":
             return view.depth < -self._out
         elif self.exercise == "insert":
@@ -146,6 +161,8 @@ class DashboardAssemblyLabels:
             return np.array([0.0, 0.0, PULL_M, 0.0, 0.0, 0.0])
         if self.exercise == "half":
             return self._half(view)
+        if self.exercise == "lean":
+            return self._lean(view)
         if self.exercise == "look":
             return np.array([0.0, 0.0, -PRESS_M, 0.0, 0.0, 0.0]) + self._jitter()
         wanted = self._craft.way(view, self._target)  # miss, crooked
@@ -161,6 +178,14 @@ class DashboardAssemblyLabels:
         if remaining < 0.001:
             return 0.3 * self._jitter()
         wanted[2] = max(wanted[2], -max(remaining, 0.001)) if remaining < 0.02 else wanted[2]
+        return wanted
+
+    def _lean(self, view: View) -> Array:
+        """Straight in by half, then turned at the drawn depth: pins on one side go deeper."""
+        if self._steps < LEAN_STEPS and view.depth < LEAN_DEPTH_M:
+            return self._craft.to_place(view)
+        wanted = self._craft.way(view, self._target)
+        wanted[2] = np.clip(view.depth - self._leaning_depth, -PRESS_M, PRESS_M)
         return wanted
 
     def _jitter(self) -> Array:

@@ -86,7 +86,7 @@ class ObjectFlippingCraft:
         return not self.astray(view)
 
     def finished(self, view: View) -> bool:
-        """Turned over and at rest."""
+        """Turned over and caught."""
         return view.success
 
     def _look(self, seen: Seen) -> None:
