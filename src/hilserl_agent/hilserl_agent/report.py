@@ -79,7 +79,7 @@ def make_report(run_dir: Path, task: Task, seed: int | None) -> Report:
     episodes = read_rows(run_dir / "metrics" / "episodes.jsonl")
     training = [row for row in episodes if row.get("phase") == "train"]
     demos = [row for row in episodes if row.get("phase") == "demos"]
-    _add_evaluation(report, evaluation_rows(run_dir), task.evaluation.episodes)
+    _add_evaluation(report, evaluation_rows(run_dir), task)
     _add_training(report, training, read_rows(run_dir / "metrics" / "status.jsonl"))
     _add_demonstrations(report, demos)
     _add_classifier(report, run_dir / "classifier" / "report.json")
@@ -110,15 +110,16 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _add_evaluation(report: Report, rows: list[Row], wanted: int) -> None:
+def _add_evaluation(report: Report, rows: list[Row], task: Task) -> None:
     """Success by ground truth where there is one, else by the classifier; says which."""
-    summary, count = report.summary, len(rows)
+    summary, count, wanted = report.summary, len(rows), task.evaluation.episodes
     classified = sum(row["outcome"] == "success" for row in rows)
     truths = [row["truth_success"] for row in rows]
     simulated = any(truth is not None for truth in truths)
     successes = sum(truth is True for truth in truths) if simulated else classified
     cycles = [row["duration_s"] for row in rows if row["truth_success"] is True or _counts(row)]
     summary["eval_episodes"] = count
+    summary["eval_events"] = list(task.evaluation.disturbances)  # what disturbed every trial
     summary["success_source"] = "ground_truth" if simulated else "classifier"
     summary["success_rate"] = successes / count if count else None
     interval = wilson_interval(successes, count) if count else (0.0, 1.0)

@@ -110,6 +110,15 @@ def test_an_evaluation_alone_is_enough(tmp_path):
     assert summary_of(tmp_path)["success_rate"] == 1.0
 
 
+def test_what_disturbed_the_trials_is_named(tmp_path):
+    write_episode(tmp_path, "evaluation", phase="evaluate", truth_success=True)
+    assert run(tmp_path, "--task", TASK) == 0
+    assert summary_of(tmp_path)["eval_events"] == []
+    chosen = ["evaluation.board_moved=true", "evaluation.events=[arm_pushed]"]
+    assert run(tmp_path, "--task", TASK, *(word for value in chosen for word in ("--set", value))) == 0
+    assert summary_of(tmp_path)["eval_events"] == ["board_moved", "arm_pushed"]
+
+
 def test_without_a_simulator_the_classifier_judges(tmp_path):
     for index, outcome in enumerate(["success", "failure"]):
         write_episode(tmp_path, "evaluation", phase="evaluate", episode=index, outcome=outcome)
