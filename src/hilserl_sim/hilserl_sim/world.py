@@ -19,7 +19,7 @@ from hilserl_sim.events import Events
 from hilserl_sim.inverse_kinematics import InverseKinematics
 from hilserl_sim.scene import Start, Truth
 from hilserl_sim.scenes import make_scene
-from hilserl_task import Task
+from hilserl_task import Task, TaskError
 from hilserl_task.evaluation_spec import EventKind
 from hilserl_task.frames import Array
 
@@ -45,7 +45,7 @@ class SimWorld:
         task: validated task; `task.scene` names the scene.
 
     Raises:
-        TaskError: scene, camera, scene parameter or event does not fit.
+        TaskError: scene, camera, scene parameter, gripper or event does not fit.
     """
 
     def __init__(self, task: Task) -> None:
@@ -59,6 +59,7 @@ class SimWorld:
         self.arms = {spec.name: SimArm(self.model, self.data, spec) for spec in task.arms}
         self._kinematics = {spec.name: InverseKinematics(self.model, spec.name) for spec in task.arms}
         fixture = getattr(self._scene, "fixture", "")  # a scene that can be shifted says so
+        self._check_scene(fixture)
         self._events = Events(self.model, self.data, task, self.arms, fixture)
         self._cameras: Cameras | None = None
         self._cycle_ns = round(1e9 / rate)
@@ -66,6 +67,21 @@ class SimWorld:
         self._stamp_ns = self._episode_start_ns = START_NS
         self._first_arm = next(iter(self.arms.values()))
         self.reset(np.random.default_rng(0))
+
+    def _check_scene(self, fixture: str) -> None:
+        """Raises TaskError where an episode would hang, or an event could not happen."""
+        scene = "" if self.task.scene is None else self.task.scene.name
+        for spec in self.task.arms:
+            if self.arms[spec.name].gripper.moves and not spec.gripper.learned:
+                raise TaskError(
+                    f"scene {scene}: arm '{spec.name}' has moving fingers, but gripper.mode is "
+                    f"{spec.gripper.mode} and nobody would command them; use gripper: {{mode: learned}}"
+                )
+        if fixture and self.model.body(fixture).jntnum[0]:
+            raise TaskError(
+                f"scene {scene}: fixture '{fixture}' moves on a joint, so it cannot be shifted; name a body "
+                "that is fixed to the world, or none"
+            )
 
     @property
     def stamp_ns(self) -> int:

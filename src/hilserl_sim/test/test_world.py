@@ -190,3 +190,20 @@ def test_stale_target_holds_the_pose(world):
 def test_wrong_scene_numbers_are_named(task_file, override, message):
     with pytest.raises(TaskError, match=message):
         make_scene(load_task(str(task_file), [override]))
+
+
+def test_moving_fingers_that_nobody_would_command_are_refused(monkeypatch):
+    scene = make_scene(load_task("usb_grasp_insertion"))
+    monkeypatch.setattr("hilserl_sim.world.make_scene", lambda task: scene)
+    fixed = load_task("ram_insertion", ["scene.name=usb_grasp_insertion"])
+    with pytest.raises(TaskError, match=r"arm 'arm' has moving fingers, but gripper\.mode is fixed"):
+        SimWorld(fixed)
+
+
+def test_only_what_stands_in_the_world_can_be_shifted(monkeypatch):
+    task = load_task("usb_grasp_insertion")
+    scene = make_scene(task)
+    scene.fixture = "connector"
+    monkeypatch.setattr("hilserl_sim.world.make_scene", lambda task: scene)
+    with pytest.raises(TaskError, match="fixture 'connector' moves on a joint"):
+        SimWorld(task)
