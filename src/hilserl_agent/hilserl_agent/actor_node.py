@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from builtin_interfaces.msg import Time
 from rclpy.duration import Duration
@@ -21,13 +20,13 @@ from hilserl_agent.actor_policy import LearnedPolicy, make_policy
 from hilserl_agent.actor_stage import Deadline, Stage
 from hilserl_agent.actor_state import CounterFile
 from hilserl_agent.config import load_perception, perception_id
-from hilserl_agent.episode_book import ClosedStep, Ending, EpisodeBook, Event, Executed, Outcome
+from hilserl_agent.episode_book import ClosedStep, Ending, EpisodeBook, Outcome
 from hilserl_agent.episode_plan import EpisodePlan
 from hilserl_agent.episode_summary import episode_summary
 from hilserl_agent.graph_client import GraphClient
 from hilserl_agent.insights import Insights
 from hilserl_agent.learner_link import LearnerLink
-from hilserl_agent.observations import ObservationReader
+from hilserl_agent.observations import ObservationReader, executed_of
 from hilserl_agent.reward_patience import RewardPatience
 from hilserl_agent.starts import write_start
 from hilserl_agent.training_stop import TrainingStop
@@ -229,14 +228,11 @@ class Actor(HilserlNode):
 
     def on_executed(self, message: Action) -> None:
         """Takes what the mux made of action k."""
-        values = np.array(message.values, np.float32)
-        if values.shape != (self.task.action_dim,) or not np.isfinite(values).all():
-            self._fail(
-                f"executed_action ({message.episode}, {message.step}): {values.tolist()} must be "
-                f"{self.task.action_dim} finite numbers"
-            )
+        try:
+            executed = executed_of(message, self.task.action_dim)
+        except ValueError as error:
+            self._fail(str(error))
             return
-        executed = Executed(values, int(message.source), Event(message.event))
         self._take(self._book.add_executed(int(message.step), executed))
 
     def on_reward(self, message: Reward) -> None:

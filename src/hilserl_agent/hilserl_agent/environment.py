@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 
-from hilserl_agent.episode_book import ClosedStep, Ending, EpisodeBook, Event, Executed, Frame, Rules
+from hilserl_agent.episode_book import ClosedStep, Ending, EpisodeBook, Frame, Rules
 from hilserl_agent.episode_summary import episode_summary
 from hilserl_agent.graph_client import GraphClient
-from hilserl_agent.observations import ObservationReader
+from hilserl_agent.observations import ObservationReader, executed_of
 from hilserl_msgs.msg import Action, EpisodeSummary, Observation, Reward
 from hilserl_ros import qos, topics
 from hilserl_task import Task
@@ -163,7 +163,11 @@ class HilserlEnv(gymnasium.Env):
 
     def on_executed(self, message: Action) -> None:
         """Takes what the mux made of action k."""
-        executed = Executed(np.array(message.values, np.float32), int(message.source), Event(message.event))
+        try:
+            executed = executed_of(message, self._task.action_dim)
+        except ValueError as error:
+            self._failure = str(error)
+            return
         self._take(self._current_book().add_executed(int(message.step), executed))
 
     def on_reward(self, message: Reward) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From hilserl_msgs/Observation to what the policy sees."""
+"""From hilserl_msgs/Observation and Action to what the policy sees and what was done."""
 
 from __future__ import annotations
 
@@ -8,13 +8,28 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from hilserl_agent.episode_book import Frame
-from hilserl_msgs.msg import Observation
+from hilserl_agent.episode_book import Event, Executed, Frame
+from hilserl_msgs.msg import Action, Observation
 from hilserl_ros.codec import images_of_observation
 from hilserl_task import Task
 from hilserl_task.spaces import state_names
 
 Encoder = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+def executed_of(message: Action, size: int) -> Executed:
+    """What the mux made of an action of `size` values.
+
+    Raises:
+        ValueError: another number of values, or one that is not finite.
+    """
+    values = np.array(message.values, np.float32)
+    if values.shape != (size,) or not np.isfinite(values).all():
+        raise ValueError(
+            f"executed_action ({message.episode}, {message.step}): {values.tolist()} must be {size} finite "
+            "numbers"
+        )
+    return Executed(values, int(message.source), Event(message.event))
 
 
 class ObservationReader:

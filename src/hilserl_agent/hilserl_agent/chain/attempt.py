@@ -6,15 +6,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import numpy as np
 from builtin_interfaces.msg import Time
 
 from hilserl_agent.actor_stage import Deadline
 from hilserl_agent.chain.sequence import FAULT, OPERATOR, SUCCESS, TIMEOUT, Attempt
 from hilserl_agent.chain.skills import Skill
-from hilserl_agent.episode_book import Ending, EpisodeBook, Event, Executed, Outcome
+from hilserl_agent.episode_book import Ending, EpisodeBook, Outcome
 from hilserl_agent.episode_summary import episode_summary
 from hilserl_agent.graph_client import GraphClient
+from hilserl_agent.observations import executed_of
 from hilserl_agent.reward_patience import RewardPatience
 from hilserl_msgs.msg import Action, EpisodeSummary, Observation, Reward
 from hilserl_ros import qos, topics
@@ -127,14 +127,12 @@ class AttemptRunner:
         """Takes what the mux made of action k."""
         if self._skill is None:
             return
-        values = np.array(message.values, np.float32)
-        if values.shape != (self._node.task.action_dim,) or not np.isfinite(values).all():
-            self.abort(
-                f"executed_action ({message.episode}, {message.step}): {values.tolist()} must be "
-                f"{self._node.task.action_dim} finite numbers"
-            )
+        try:
+            executed = executed_of(message, self._node.task.action_dim)
+        except ValueError as error:
+            self.abort(str(error))
             return
-        self._book.add_executed(int(message.step), Executed(values, message.source, Event(message.event)))
+        self._book.add_executed(int(message.step), executed)
         self._advance()
 
     def on_reward(self, message: Reward) -> None:
