@@ -19,6 +19,7 @@ EXERCISES = {
     "half": ((0.0, 0.008), (0.0, 0.008), 10),  # the spring stops it earlier: every depth short of success
     "press": ((0.0, 0.008), (-0.012, -0.008), 14),
 }
+TILT_RAD = 0.3  # of the fist about every axis: a policy turns it as well, and pictures change with it
 EPISODE_STEPS = 56  # enough for all of them
 
 
@@ -38,8 +39,12 @@ class PressButtonLabels:
         """The next step of the present exercise."""
         if self._steps == 0:
             self._place, self._steps = self._next()
+            self._tilt = self._rng.uniform(-TILT_RAD, TILT_RAD, 3)
         self._steps -= 1
-        return self._craft.towards(view, self._place)
+        pushes = self._craft.towards(view, self._place)
+        for push in pushes.values():
+            push.wanted[3:] += self._tilt  # instead of the upright pose
+        return pushes
 
     def wants_to_stop(self, view: View) -> bool:
         """Shown enough."""
