@@ -19,8 +19,8 @@ EXERCISES = {
     "half": ((0.0, 0.008), (0.0, 0.008), 10),  # the spring stops it earlier: every depth short of success
     "press": ((0.0, 0.008), (-0.012, -0.008), 14),
 }
-TILT_RAD = 0.3  # of the fist about every axis: a policy turns it as well, and pictures change with it
-EPISODE_STEPS = 56  # enough for all of them
+TILT_RAD = 0.15  # of the fist about every axis: a policy turns it as well, and pictures change with it
+EPISODE_STEPS = 56  # most of them, in an episode of 60
 
 
 class PressButtonLabels:
@@ -53,7 +53,7 @@ class PressButtonLabels:
     def _next(self) -> tuple[Array, int]:
         """Place (3,) and steps of the next exercise."""
         if not self._plan:
-            self._plan = [str(name) for name in self._rng.permutation([*EXERCISES, "press"])]
+            self._plan = [str(name) for name in self._rng.permutation([*EXERCISES, "press", "beside"])]
         sideways, upwards, steps = EXERCISES[self._plan.pop()]
         angle, radius = self._rng.uniform(0.0, 2 * np.pi), self._rng.uniform(*sideways)
         return np.array([radius * np.cos(angle), radius * np.sin(angle), self._rng.uniform(*upwards)]), steps
