@@ -25,10 +25,8 @@ SIDE_A, SIDE_B, LOST = "side_a", "side_b", "lost"
 # Between lying and lost there is a band that belongs to no class: nobody could say from a picture.
 FLAT_RAD, TILTED_RAD = 0.25, 0.35  # of the disc against the pan's floor
 LOW_M, HIGH_M = 0.008, 0.015  # of the disc's middle above where it is when it lies
-OFF_MPS, OVER_RADPS = (
-    0.15,
-    2.0,
-)  # of the disc off the pan's floor and about axes in it; slower counts as caught
+# Of the disc off the pan's floor, and about axes in it; slower counts as caught.
+OFF_MPS, OVER_RADPS = 0.15, 2.0
 CLEAR_M = 0.001  # above the floor at the reset: it falls the rest while the arm settles
 
 
